@@ -41,10 +41,10 @@
     return digits(value / factor) + suffix;
   }
 
-  /** An instant: `1m06s`. */
-  function clock(at) {
+  /** An instant: `1m06s`; with as many places as are asked for, if it is no whole second. */
+  function clock(at, places = at < 10 ? 3 : 1) {
     const whole = Math.floor(at + 1e-9);
-    const part = at - whole > 1e-6 ? (at - whole).toFixed(at < 10 ? 3 : 1).slice(1).replace(/0+$/, "") : "";
+    const part = at - whole > 1e-6 ? (at - whole).toFixed(places).slice(1).replace(/0+$/, "") : "";
     const two = (n) => String(n).padStart(2, "0");
     const [s, m, h, d] = [whole % 60, Math.floor(whole / 60), Math.floor(whole / 3600), Math.floor(whole / 86400)];
     if (d > 0) return `${d}d${two(h % 24)}h${two(m % 60)}m`;
@@ -81,6 +81,8 @@
 
   let time = 0;
   let playing = null;
+  /** Simulated time since the picture before, while it plays. */
+  let shutter = 0;
   const followers = [];
 
   /** The window that holds an instant. */
@@ -116,6 +118,40 @@
     return found ? Number(found[1]) : null;
   }
 
+  // ---- what was looked at closely ----------------------------------------------------------
+
+  const close = data.close ?? { spans: [], step: 0, one: 1 };
+  /** In a second. */
+  const TENTHS = 10000;
+  /** Of each way messages went in a span: when they were sent, in order, and how long each took. */
+  for (const span of close.spans) {
+    span.routes = span.routes.map(([from, to, answer, flat]) => {
+      const [sent, took] = [new Float64Array(flat.length / 2), new Float64Array(flat.length / 2)];
+      let at = 0;
+      for (let i = 0; i < sent.length; i++) {
+        at += flat[2 * i];
+        [sent[i], took[i]] = [span.from + at / TENTHS, flat[2 * i + 1] / TENTHS];
+      }
+      return { from, to, answer: answer === 1, sent, took, longest: took.reduce((a, b) => Math.max(a, b), 0) };
+    });
+  }
+
+  const spanAt = (at) => close.spans.find(({ from, to }) => from <= at + 1e-9 && at < to);
+
+  /** The look at instances that holds an instant. */
+  const lookAt = (span, at) => Math.floor((at - span.from) / close.step + 1e-6);
+
+  /** From one look to the next, or to the nearest span. */
+  function look(forward) {
+    stop();
+    const span = spanAt(time);
+    const next = span && span.from + close.step * (lookAt(span, time) + (forward ? 1 : -1));
+    if (span && next >= span.from - 1e-9 && next < span.to) return go(next, true);
+    const starts = close.spans.map(({ from }) => from);
+    const to = forward ? starts.find((from) => from > time) : starts.filter((from) => from < time - 1e-9).pop();
+    if (to !== undefined) go(to, true);
+  }
+
   function step(windows) {
     stop();
     const now = windowAt(time);
@@ -148,8 +184,12 @@
     if (time >= starts[last]) go(0);
     let before = performance.now();
     const frame = (now) => {
-      // All of it takes forty seconds at the usual speed.
-      go(time + ((now - before) / 40000) * duration * Number(speed.value));
+      // All of it takes forty seconds at the usual speed; in slow motion a second takes so many.
+      const slow = speed.value.startsWith("1/") ? Number(speed.value.slice(2)) : 0;
+      const by = slow > 0 ? (now - before) / 1000 / slow : ((now - before) / 40000) * duration * Number(speed.value);
+      shutter = by;
+      go(time + by);
+      shutter = 0;
       before = now;
       if (time >= duration) return stop();
       playing = requestAnimationFrame(frame);
@@ -172,6 +212,11 @@
   const speed = make("select", { "aria-label": "Speed" });
   for (const [factor, name] of [["0.25", "¼ speed"], ["0.5", "½ speed"], ["1", "speed 1"], ["2", "speed 2"], ["4", "speed 4"]]) {
     speed.append(make("option", { value: factor, textContent: name, selected: factor === "1" }));
+  }
+  if (close.spans.length > 0) {
+    for (const slow of [5, 50, 500]) {
+      speed.append(make("option", { value: `1/${slow}`, textContent: `slow: ${show(1 / slow, "s")} a second` }));
+    }
   }
   const clockOut = make("output", { "aria-label": "Simulated time" });
   const scrub = make("input", { type: "range", id: "scrub", min: "0", max: String(last), step: "1", "aria-label": "Simulated time" });
@@ -199,7 +244,11 @@
       button("event ▶", "The next event (n)", () => toEvent(true)),
     );
   }
-  controls.append(sized, clockOut, make("span", { className: "keys", textContent: "space, ← →, n p, Home End" }));
+  const closeKeys = close.spans.length > 0 ? ", [ ]" : "";
+  if (close.spans.length > 0) {
+    controls.append(button("closer", "To where messages can be seen: the next look ( ] ), the one before ( [ )", () => look(true)));
+  }
+  controls.append(sized, clockOut, make("span", { className: "keys", textContent: `space, ← →, n p, Home End${closeKeys}` }));
 
   // ---- the lane ----------------------------------------------------------------------------
 
@@ -253,6 +302,12 @@
       const mark = make("div", { className: "event", title: `${clock(at)} ${text}` });
       mark.style.left = share(at);
       mark.style.top = `${4 + 18 * row}px`;
+      lane.append(mark);
+    }
+    for (const { from, to } of close.spans) {
+      const mark = make("div", { className: "close", title: `looked at closely, ${clock(from)} to ${clock(to)}: messages can be seen` });
+      mark.style.left = share(from);
+      mark.style.width = share(to - from);
       lane.append(mark);
     }
     lane.style.height = `${18 * (row + 1) + 2}px`;
@@ -388,10 +443,10 @@
   }
 
   const followed = parts.filter((part) => groups.has(part.name)).map((part) => {
-    const group = groups.get(part.name);
+    const [group, place] = [groups.get(part.name), parts.indexOf(part)];
     const gauges = [...group.querySelectorAll("[data-instance]")].map((cell) => new Gauge(cell, true));
     const bar = group.querySelector(".bar");
-    return { part, group, gauges, bar: bar && new Gauge(bar, false), text: group.querySelector(".state"), title: draw("title", {}, group) };
+    return { part, place, group, gauges, bar: bar && new Gauge(bar, false), text: group.querySelector(".state"), title: draw("title", {}, group) };
   });
 
   function showClient({ part, group, text, title }, window) {
@@ -403,19 +458,38 @@
     group.classList.toggle("busy", available !== null && available >= 0.9 && available < 0.99);
   }
 
-  function showNode(one, window) {
-    const { part, group, gauges, bar, text, title } = one;
+  /** The same by one look, of which the instances say how it is. */
+  function stateBy(part, looks, at, window) {
+    const all = (key) => looks.map((cell) => of(cell[key], at) ?? 0);
+    const sum = (key) => all(key).reduce((a, b) => a + b, 0);
     const state = stateOf(part, window);
+    const room = looks.length === 1 ? part.instances || 1 : 1;
+    const [waiting, down] = [sum("waiting"), sum("down") * room];
+    const there = all("down").map((share) => 1 - share);
+    const up = there.reduce((a, b) => a + b, 0);
+    const busy = state.busy === null || up === 0 ? state.busy : all("busy").reduce((a, b, i) => a + b * there[i], 0) / up / 100;
+    const words = [busy === null ? show(state.arrivals, "/s") : `busy ${show(busy, "fraction")}`];
+    if (waiting >= NOBODY) words.push(`${show(waiting, "number")} wait`);
+    if (down > 0.001) words.push(part.instances > 1 ? `${show(down, "number")} down` : "down");
+    return { ...state, busy, waiting, down, words };
+  }
+
+  function showNode(one, window, span) {
+    const { part, group, gauges, bar, text, title } = one;
+    const looks = span?.nodes[one.place];
+    const at = looks && lookAt(span, time);
+    const state = looks ? stateBy(part, looks, at, window) : stateOf(part, window);
     // As many as there is room for; all of them where one points.
     const [first = "", ...others] = state.words;
     text.textContent = others.reduce((all, word) => (all.length + word.length > 22 ? all : `${all}, ${word}`), first);
     title.textContent = [part.name, ...state.words, `${show(state.arrivals, "/s")} arrive`].join(", ");
     let struckAny = false;
     gauges.forEach((gauge, inst) => {
-      const cell = part.cells?.[inst] ?? {};
+      const near = looks?.length === gauges.length;
+      const cell = (near ? looks[inst] : part.cells?.[inst]) ?? {};
       const alone = gauges.length === 1;
-      const read = (key) => of(cell[key], window) ?? 0;
-      const full = cell.busy === undefined ? state.busy : (of(cell.busy, window) ?? 0) / 100;
+      const read = (key) => of(cell[key], near ? at : window) ?? 0;
+      const full = cell.busy === undefined ? state.busy : read("busy") / 100;
       const waiting = alone ? state.waiting ?? 0 : read("waiting");
       const down = alone ? state.down ?? 0 : read("down");
       const struck = read("struck") > 0;
@@ -438,24 +512,84 @@
 
   const byName = new Map(parts.map((part) => [part.name, part]));
   const busiest = parts.reduce((all, part) => Math.max(all, most(part.arrivals ?? 0)), 0);
+  const calls = data.calls ?? [];
   const arrows = [...picture.querySelectorAll("[data-to]")].map((group) => {
-    return { group, line: group.querySelector("path"), to: byName.get(group.getAttribute("data-to")) };
+    const [from, to] = ["data-from", "data-to"].map((key) => parts.indexOf(byName.get(group.getAttribute(key))));
+    const line = group.querySelector("path");
+    const known = calls.find((edge) => edge[0] === from && edge[1] === to);
+    // Where none of the ways there was counted, all who come there.
+    const counted = calls.some((edge) => edge[1] === to);
+    const rates = known ? known[2] : counted ? 0 : parts[to]?.arrivals;
+    return { group, line, from, to, rates, length: null };
   });
 
   function showArrows(window) {
-    for (const { group, line, to } of arrows) {
-      const rate = of(to?.arrivals, window) ?? 0;
+    for (const { group, line, rates } of arrows) {
+      const rate = of(rates, window) ?? 0;
+      group.dataset.rate = String(rate);
       line.style.strokeWidth = String(rate > 0 ? 1.2 + 5 * Math.sqrt(rate / busiest) : 1.2);
       group.classList.toggle("none", rate === 0);
     }
   }
 
-  function showPicture(window) {
+  function showPicture(window, span) {
     for (const one of followed) {
       if (one.part.kind === "client") showClient(one, window);
-      else showNode(one, window);
+      else showNode(one, window, span);
     }
     showArrows(window);
+  }
+
+  const dots = draw("g", { class: "dots", "aria-hidden": "true" }, picture.querySelector("svg"));
+  /** Dots that are drawn at once. */
+  const MOST_DOTS = 500;
+
+  /** The first of those sent at an instant or later. */
+  function firstSent(sent, at) {
+    let [low, high] = [0, sent.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (sent[middle] < at) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Messages that were on their way at some time since the picture before: along which arrow, and how far. */
+  function onTheirWay(at, span) {
+    const found = [];
+    const since = Math.max(at - shutter, span.from);
+    for (const { from, to, answer, sent, took, longest } of span.routes) {
+      const [one, other] = answer ? [to, from] : [from, to];
+      const arrow = arrows.find((arrow) => arrow.from === one && arrow.to === other);
+      if (!arrow) continue;
+      for (let i = firstSent(sent, since - longest); i < sent.length && sent[i] <= at; i++) {
+        const end = sent[i] + took[i];
+        if (end < since) continue;
+        const middle = (Math.max(sent[i], since) + Math.min(end, at)) / 2;
+        const way = took[i] > 0 ? (middle - sent[i]) / took[i] : 1;
+        found.push([arrow, answer, answer ? 1 - way : way]);
+      }
+    }
+    return found;
+  }
+
+  function showMessages(at, span) {
+    const found = span ? onTheirWay(at, span) : [];
+    body.dataset.messages = String(found.length);
+    const each = Math.max(1, Math.ceil(found.length / MOST_DOTS));
+    const shown = found.filter((_, i) => i % each === 0);
+    while (dots.childElementCount > shown.length) dots.lastElementChild.remove();
+    shown.forEach(([arrow, answer, way], i) => {
+      const dot = dots.children[i] ?? draw("circle", {}, dots);
+      arrow.length ??= arrow.line.getTotalLength();
+      const { x, y } = arrow.line.getPointAtLength(way * arrow.length);
+      dot.setAttribute("cx", x.toFixed(1));
+      // Answers go beside the line.
+      dot.setAttribute("cy", (y + (answer ? 5 : -5)).toFixed(1));
+      dot.setAttribute("r", answer ? "3.2" : "3.6");
+      dot.setAttribute("class", answer ? "answer" : "call");
+    });
   }
 
   function buildLegend() {
@@ -471,7 +605,12 @@
     sample(1, { waits: true }, "somebody waits there");
     sample(0.3, { struck: true }, "a fault is at work at it");
     sample(0, { gone: true }, "down, or not there");
-    legend.append(make("p", { textContent: "A bar stands for all instances of a node that has too many. Frames: busy for 70 % (of clients: less than 99 % good), full (less than 90 % good), dashed: a fault. Arrows are as wide as calls come to what they lead to, from all who call it." }));
+    legend.append(make("p", { textContent: `A bar stands for all instances of a node that has too many. Frames: busy for 70 % (of clients: less than 99 % good), full (less than 90 % good), dashed: a fault. Arrows are as wide as calls go that way${calls.length > 0 ? "" : ", from all who call there"}.` }));
+    if (close.spans.length > 0) {
+      const some = close.one > 1 ? ` One request in ${close.one} is shown.` : "";
+      const spans = close.spans.map(({ from, to }) => `${clock(from)} to ${clock(to)}`).join(", ");
+      legend.append(make("p", { textContent: `Looked at closely (${spans}; replication ${close.replication}, simulated again): instances as they are each ${show(close.step, "s")}, and messages on their way, a dot for a call and a ring for an answer. They are quick: choose a slow speed.${some}` }));
+    }
   }
 
   // ---- charts ------------------------------------------------------------------------------
@@ -632,7 +771,7 @@
         y: { distr: log ? 3 : 1, range: () => range },
       },
       axes: [
-        { ...axis, values: (_, all) => all.map(clock), space: 90, incrs: TICKS },
+        { ...axis, values: (_, all) => all.map((at) => clock(at)), space: 90, incrs: TICKS },
         { ...axis, size: 78, label: panel.name, labelSize: 18, labelFont: "12px system-ui, sans-serif", values: (_, all) => all.map((v) => (v === null ? "" : show(v, panel.unit))) },
       ],
       series: [{ label: "at", value: (_, at) => (at === null ? "" : clock(at)) }, ...series],
@@ -711,6 +850,8 @@
     ArrowRight: () => step(1),
     n: () => toEvent(true),
     p: () => toEvent(false),
+    "]": () => look(true),
+    "[": () => look(false),
     Home: () => {
       stop();
       go(0, true);
@@ -738,17 +879,20 @@
   deck.append(controls, lane, scrub);
   buildLegend();
   buildHappened();
-  let shownWindow = -1;
+  let [shownWindow, shownLook] = [-1, null];
   followers.push((at, window) => {
-    clockOut.textContent = clock(at);
     laneInstant.style.left = share(at);
     markInstant();
     sentenceAt(at, window);
-    if (window === shownWindow) return;
-    shownWindow = window;
+    const span = spanAt(at);
+    clockOut.textContent = span ? clock(at, 3) : clock(at);
+    showMessages(at, span);
+    const seen = span ? `${span.from} ${lookAt(span, at)}` : "";
+    if (window === shownWindow && seen === shownLook) return;
+    [shownWindow, shownLook] = [window, seen];
     scrub.value = String(window);
     scrub.setAttribute("aria-valuetext", clock(starts[window]));
-    showPicture(window);
+    showPicture(window, span);
   });
 
   /** The sentence changes with the window, or with what has happened. */

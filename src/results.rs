@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 mod cap;
+mod closely;
 mod comparison;
 mod consistency;
 mod cost;
@@ -34,6 +35,7 @@ mod watched;
 mod why;
 
 pub use cap::{Cap, CapDesign, CapLatency, CapNormal, CapSide};
+pub use closely::{CloseSpan, Closely, EdgeCalls, InstanceLooks, RouteMessages};
 pub use comparison::{
     ComparedDesign, ComparedFigure, ComparedMetric, Comparison, Difference, Shown,
 };
@@ -515,4 +517,13 @@ pub struct Results {
     /// What it was fed with: without these files it does not run again.
     #[serde(default)]
     pub data: Vec<DataFile>,
+}
+
+impl Results {
+    /// The replication of interest, and its index: the one that the timeline is read from, or the first.
+    #[must_use]
+    pub fn of_interest(&self) -> Option<(usize, &ReplicationResults)> {
+        let index = self.timeline.replication.unwrap_or(0) as usize;
+        Some((index, self.replications.get(index)?))
+    }
 }

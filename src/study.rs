@@ -255,6 +255,21 @@ impl Study {
         runner::watched(&self.prepared, replication, watching, stop)
     }
 
+    /// What a report shows of the replication of interest beside results: single requests and, closely, these spans (from
+    /// when until when, s) or else those around faults. Nothing of one that was stopped.
+    ///
+    /// # Errors
+    ///
+    /// The replication broke an invariant of the program, or went otherwise than the one of the results.
+    pub fn usual(
+        &self,
+        results: &Results,
+        spans: &[(f64, f64)],
+        stop: &AtomicBool,
+    ) -> Result<Watched, Breach> {
+        runner::usually(&self.prepared, results, spans, stop)
+    }
+
     /// Its clients.
     pub fn clients(&self) -> impl Iterator<Item = &str> {
         self.prepared.clients()

@@ -5,10 +5,10 @@ use std::{path::PathBuf, sync::atomic::AtomicBool};
 use clap::Args;
 
 use super::{
+    folder::read,
     pilot::examine_with_pilot,
     prepare::{Overriding, Said, told},
     progress,
-    report::read,
     requests::{self, Asked, is_the_same, replication_of, study_of},
     run::{Format, broken, interruptible, width},
 };

@@ -13,12 +13,10 @@ use clap::{Args, ValueEnum};
 
 use super::{
     files::write,
-    folder::{self, RealDisk, SCENARIO, TIMING},
+    folder::{self, RealDisk, SCENARIO, TIMING, place, read, watched_in},
     prepare::Overriding,
-    report::{place, read, watched_in},
     requests::{is_the_same, replication_of, study_of},
     run::{broken, interruptible},
-    watch::usual,
 };
 use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
@@ -128,13 +126,14 @@ fn requests(
     }
     let stop = interruptible().map_err(|e| refuse(&format!("cannot catch Ctrl-C: {e}")))?;
     let study = study_of(folder, arguments.data.clone(), results, voice)?;
-    let found = usual(&study, results, &stop);
+    let found = study.usual(results, &[], &stop);
     if stop.load(Ordering::Relaxed) {
         complain(&format!("{}: interrupted; nothing was written", folder.display()));
         return Err(Exit::Interrupted);
     }
     let path = folder.join(SCENARIO);
-    found.map_err(|breach| broken(&Overriding::default(), (&path, &study), &breach))
+    let found = found.map_err(|breach| broken(&Overriding::default(), (&path, &study), &breach))?;
+    Ok(found.waterfalls)
 }
 
 fn jepsen_history(arguments: &ExportArguments, voice: Voice) -> Exit {

@@ -15,14 +15,21 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{results::SEMANTICS_VERSION, study::sha256};
+use crate::{
+    results::{Closely, Results, SEMANTICS_VERSION, Waterfall},
+    study::sha256,
+};
 
 /// The list of what was written; its presence makes a folder ours.
 pub(super) const MANIFEST: &str = "manifest.json";
 /// What was run: it runs again from here.
 pub(super) const SCENARIO: &str = "scenario.yaml";
+/// What single requests went through, where they were watched.
+pub(super) const WATCHED: &str = "watched.json";
+/// What was looked at closely.
+pub(super) const CLOSELY: &str = "closely.json";
 /// Wall-clock figures: outside the manifest and the same-bytes promise.
 pub(super) const TIMING: &str = "timing.json";
 
@@ -265,6 +272,59 @@ pub(super) fn read_checked(folder: &Path, file: &ManifestFile) -> Result<Vec<u8>
     } else {
         Err(format!("{} was changed after the run: its checksum differs", path.display()))
     }
+}
+
+/// The results in a folder, as they were written.
+pub(super) fn read(directory: &Path) -> Result<Results, String> {
+    let manifest = read_manifest(directory)
+        .map_err(|e| format!("{} is no result folder: {e}", directory.display()))?;
+    let file = manifest.files.iter().find(|file| file.name == "results.json");
+    let file = file.ok_or("results.json is missing in the manifest")?;
+    parse(directory, &read_checked(directory, file)?)
+}
+
+/// The requests that were watched, as they were written; none: nobody watched.
+pub(super) fn watched_in(directory: &Path) -> Result<Option<Vec<Waterfall>>, String> {
+    written(directory, WATCHED)
+}
+
+/// What was looked at closely; none: nothing was.
+pub(super) fn closely_in(directory: &Path) -> Result<Option<Closely>, String> {
+    written(directory, CLOSELY)
+}
+
+fn written<T: DeserializeOwned>(directory: &Path, name: &str) -> Result<Option<T>, String> {
+    let manifest = read_manifest(directory)?;
+    let Some(file) = manifest.files.iter().find(|file| file.name == name) else {
+        return Ok(None);
+    };
+    let json = read_checked(directory, file)?;
+    let all = serde_json::from_slice(&json);
+    all.map(Some).map_err(|e| format!("{}/{name}: {e}", directory.display()))
+}
+
+/// Results as they are written.
+pub(super) fn parse(directory: &Path, json: &[u8]) -> Result<Results, String> {
+    serde_json::from_slice(json).map_err(|e| format!("{}/results.json: {e}", directory.display()))
+}
+
+/// The place that is this folder.
+pub(super) fn place(directory: &Path) -> Result<Place, String> {
+    let whole = directory.canonicalize().map_err(|e| format!("{}: {e}", directory.display()))?;
+    let name = |path: Option<&Path>| {
+        path.and_then(Path::file_name).and_then(|n| n.to_str()).map(str::to_owned)
+    };
+    let parent = whole.parent();
+    let place = || {
+        Some(Place {
+            out: parent?.parent()?.to_owned(),
+            scenario: name(parent)?,
+            run_id: name(Some(&whole))?,
+            force: false,
+            latest: true,
+        })
+    };
+    place().ok_or_else(|| format!("{} stands too high in the file system", whole.display()))
 }
 
 /// Old away, new in, old back if that fails.

@@ -32,7 +32,6 @@ mod schema;
 mod size;
 mod sweep;
 mod validate;
-mod watch;
 
 use std::{
     any::Any,

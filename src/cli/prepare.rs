@@ -6,7 +6,10 @@ use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 
 use clap::Args;
 
-use super::{files::DiskFiles, folder::SCENARIO, report};
+use super::{
+    files::DiskFiles,
+    folder::{self, SCENARIO},
+};
 use crate::{
     cli::say::{Voice, complain},
     problem::Problem,
@@ -114,8 +117,8 @@ impl Overriding {
 /// Reads, compiles and checks one file. The scenario of a result folder is warned of data that is not what that folder
 /// was made from.
 pub(super) fn examine(path: &Path, overrides: &Overrides) -> Examined {
-    let folder = path.parent().filter(|_| path.ends_with(SCENARIO));
-    let results = folder.and_then(|folder| report::read(folder).ok());
+    let place = path.parent().filter(|_| path.ends_with(SCENARIO));
+    let results = place.and_then(|place| folder::read(place).ok());
     let before = results.map_or(Vec::new(), |results| results.data);
     study::examine(&path.to_string_lossy(), &DiskFiles, overrides, &before)
 }

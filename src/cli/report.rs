@@ -1,32 +1,69 @@
-//! `windtunnel report`: renders a result folder again, without simulating.
+//! `windtunnel report`: renders a result folder again, without simulating unless a span of it is to be looked at closely.
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::atomic::Ordering,
 };
 
 use clap::Args;
 
-use super::folder::{self, Place, RealDisk, TIMING};
+use super::{
+    folder::{
+        self, CLOSELY, RealDisk, SCENARIO, TIMING, WATCHED, closely_in, parse, place, read,
+        watched_in,
+    },
+    prepare::Overriding,
+    requests::{otherwise, study_of},
+    run::{broken, interruptible},
+};
 use crate::{
-    cli::say::{Exit, Voice, print, refuse},
+    cli::say::{Exit, Voice, complain, print, refuse},
     report::{summary_text, write_all},
-    results::{Results, Waterfall},
+    results::{Results, Watched},
+    units::SimDuration,
 };
 
-/// What single requests went through, where they were watched.
-const WATCHED: &str = "watched.json";
-
-/// Render plots and the HTML report of a result folder again, without simulating
+/// Render plots and the HTML report of a result folder again
+///
+/// Nothing is simulated unless --watch names a span to look at closely.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  windtunnel report outputs/shop/0123456789abcdef")]
+#[command(after_help = "Examples:\n  windtunnel report outputs/shop/0123456789abcdef\n  \
+    windtunnel report outputs/shop/latest --watch 58s..70s")]
 pub(super) struct ReportArguments {
     /// A folder that `windtunnel run` wrote
     directory: PathBuf,
+    /// Simulate the replication that the timeline is read from, or the first, again and look closely at this span of it
+    /// instead of those around faults: the replay shows messages on their way and instances many times a second. May be
+    /// repeated
+    #[arg(long, value_name = "FROM..TO", value_parser = span)]
+    watch: Vec<(f64, f64)>,
+    /// With --watch: look for the files of data the scenario names here
+    #[arg(long, value_name = "DIR", requires = "watch")]
+    data: Option<String>,
+}
+
+/// A span of time, s.
+fn span(text: &str) -> Result<(f64, f64), String> {
+    let instant = |text: &str| text.trim().parse().map(|SimDuration(at)| at).ok();
+    let both = text.split_once("..").and_then(|(from, to)| Some((instant(from)?, instant(to)?)));
+    let (from, to) = both.ok_or("a span is two instants, such as `58s..70s`")?;
+    if from >= to {
+        return Err("a span ends after it begins, such as `58s..70s`".to_owned());
+    }
+    Ok((from as f64 / 1e9, to as f64 / 1e9))
 }
 
 pub(super) fn report(arguments: &ReportArguments, voice: Voice) -> Exit {
-    match render(&arguments.directory) {
+    let watched = if arguments.watch.is_empty() {
+        None
+    } else {
+        match watched_again(arguments, voice) {
+            Ok(watched) => Some(watched),
+            Err(exit) => return exit,
+        }
+    };
+    match render(&arguments.directory, watched) {
         Ok(results) => {
             if !voice.quiet {
                 print(summary_text(&results, super::run::width()).as_bytes());
@@ -37,7 +74,37 @@ pub(super) fn report(arguments: &ReportArguments, voice: Voice) -> Exit {
     }
 }
 
-fn render(directory: &Path) -> Result<Results, String> {
+/// What is seen of the folder's run as it is simulated again.
+fn watched_again(arguments: &ReportArguments, voice: Voice) -> Result<Watched, Exit> {
+    let directory = &arguments.directory;
+    let folder = directory.display();
+    let results = read(directory).map_err(|line| refuse(&line))?;
+    let Some((index, _)) = results.of_interest() else {
+        return Err(refuse(&format!("{folder} has no replication to look at")));
+    };
+    if let Some((from, to)) = arguments.watch.iter().find(|(_, to)| *to > results.duration) {
+        return Err(refuse(&format!(
+            "{from} s to {to} s is outside of the run of {folder}, which lasts {} s",
+            results.duration
+        )));
+    }
+    let stop = interruptible().map_err(|e| refuse(&format!("cannot catch Ctrl-C: {e}")))?;
+    let study = study_of(directory, arguments.data.clone(), &results, voice)?;
+    let found = study.usual(&results, &arguments.watch, &stop);
+    if stop.load(Ordering::Relaxed) {
+        complain(&format!("{folder}: interrupted; nothing was written"));
+        return Err(Exit::Interrupted);
+    }
+    let ours = results.windtunnel_version == env!("CARGO_PKG_VERSION");
+    found.map_err(|breach| {
+        if !ours || results.status != "complete" {
+            return refuse(&otherwise(directory, index));
+        }
+        broken(&Overriding::default(), (&directory.join(SCENARIO), &study), &breach)
+    })
+}
+
+fn render(directory: &Path, watched: Option<Watched>) -> Result<Results, String> {
     let manifest = folder::read_manifest(directory)
         .map_err(|e| format!("{} is no result folder: {e}", directory.display()))?;
     let mut files = BTreeMap::new();
@@ -47,14 +114,21 @@ fn render(directory: &Path) -> Result<Results, String> {
             files.insert(file.name.clone(), bytes);
         } else if matches!(
             file.name.as_str(),
-            "results.json" | "requests.csv" | WATCHED | folder::SCENARIO
+            "results.json" | "requests.csv" | WATCHED | CLOSELY | SCENARIO
         ) {
             return Err(folder::read_checked(directory, file).expect_err("just failed"));
         }
     }
     let json = files.get("results.json").ok_or("results.json is missing in the manifest")?;
     let results = parse(directory, json)?;
-    let watched = watched_in(directory)?.unwrap_or_default();
+    let watched = match watched {
+        Some(watched) => watched,
+        None => Watched {
+            waterfalls: watched_in(directory)?.unwrap_or_default(),
+            closely: closely_in(directory)?,
+            ..Watched::default()
+        },
+    };
     // The results themselves stay as they were written.
     files.extend(
         write_all(&results, &watched).into_iter().filter(|(name, _)| name != "results.json"),
@@ -62,47 +136,4 @@ fn render(directory: &Path) -> Result<Results, String> {
     let timing = std::fs::read(directory.join(TIMING)).ok();
     place(directory)?.write(&RealDisk, &manifest.status, &files, timing.as_deref())?;
     Ok(results)
-}
-
-/// The results in a folder, as they were written.
-pub(super) fn read(directory: &Path) -> Result<Results, String> {
-    let manifest = folder::read_manifest(directory)
-        .map_err(|e| format!("{} is no result folder: {e}", directory.display()))?;
-    let file = manifest.files.iter().find(|file| file.name == "results.json");
-    let file = file.ok_or("results.json is missing in the manifest")?;
-    parse(directory, &folder::read_checked(directory, file)?)
-}
-
-/// The requests that were watched, as they were written; none: nobody watched.
-pub(super) fn watched_in(directory: &Path) -> Result<Option<Vec<Waterfall>>, String> {
-    let manifest = folder::read_manifest(directory)?;
-    let Some(file) = manifest.files.iter().find(|file| file.name == WATCHED) else {
-        return Ok(None);
-    };
-    let json = folder::read_checked(directory, file)?;
-    let all = serde_json::from_slice(&json);
-    all.map(Some).map_err(|e| format!("{}/{WATCHED}: {e}", directory.display()))
-}
-
-fn parse(directory: &Path, json: &[u8]) -> Result<Results, String> {
-    serde_json::from_slice(json).map_err(|e| format!("{}/results.json: {e}", directory.display()))
-}
-
-/// The place that is this folder.
-pub(super) fn place(directory: &Path) -> Result<Place, String> {
-    let whole = directory.canonicalize().map_err(|e| format!("{}: {e}", directory.display()))?;
-    let name = |path: Option<&Path>| {
-        path.and_then(Path::file_name).and_then(|n| n.to_str()).map(str::to_owned)
-    };
-    let parent = whole.parent();
-    let place = || {
-        Some(Place {
-            out: parent?.parent()?.to_owned(),
-            scenario: name(parent)?,
-            run_id: name(Some(&whole))?,
-            force: false,
-            latest: true,
-        })
-    };
-    place().ok_or_else(|| format!("{} stands too high in the file system", whole.display()))
 }

@@ -7,16 +7,17 @@ use std::{path::Path, sync::atomic::AtomicBool};
 use clap::{Args, builder::PossibleValuesParser};
 
 use super::{
+    files::DiskFiles,
     folder::{self, SCENARIO},
     prepare::{Overriding, Said, examine, told},
     run::broken,
-    watch::replication,
 };
 use crate::{
     cli::say::{Exit, Voice, complain, refuse},
     problem::near,
-    results::{OUTCOMES, Results, Watched, Waterfall},
-    study::{Study, Watching, seeds},
+    results::{DataFile, OUTCOMES, Results, Watched, Waterfall},
+    scenario::load::Files as _,
+    study::{self, Study, Watching, seeds},
 };
 
 /// Requests shown of an outcome that was asked for.
@@ -149,10 +150,31 @@ pub(super) fn study_of(
     });
     intact.map_err(|line| refuse(&line))?;
     let overrides = Overriding::of_data(data).overrides();
-    let examined = examine(&folder.join(SCENARIO), &overrides);
+    let scenario = folder.join(SCENARIO);
+    let place = overrides.data_folder(&scenario.to_string_lossy());
+    results
+        .data
+        .iter()
+        .try_for_each(|file| is_there(folder, &place, file))
+        .map_err(|line| refuse(&line))?;
+    let examined = examine(&scenario, &overrides);
     // What it warns of was said when it was run.
-    let quiet = Voice { quiet: results.data.is_empty(), ..voice };
-    told(examined, &mut Said::default(), quiet).ok_or(Exit::BadInput)
+    told(examined, &mut Said::default(), Voice { quiet: true, ..voice }).ok_or(Exit::BadInput)
+}
+
+/// That a file of data which the folder's run read is below `place`, as it was.
+fn is_there(folder: &Path, place: &str, file: &DataFile) -> Result<(), String> {
+    let DataFile { name, size, sha256 } = file;
+    let found = DiskFiles.read(&format!("{place}{name}"));
+    let what = match found {
+        Ok(bytes) if study::sha256(&bytes) == *sha256 => return Ok(()),
+        Ok(_) => format!("`{place}{name}` is another file than the one"),
+        Err(why) => format!("`{place}{name}` {why}: it is the one"),
+    };
+    Err(format!(
+        "{}: {what} it was made from, which has {size} bytes and SHA-256 {sha256}; --data DIR names the folder that holds it",
+        folder.display()
+    ))
 }
 
 /// Index and seed of a replication of a folder: the one given, or that of the timeline, or the first.
@@ -161,7 +183,7 @@ pub(super) fn replication_of(
     results: &Results,
     wanted: Option<usize>,
 ) -> Result<(usize, u64), String> {
-    let index = wanted.or_else(|| Some(replication(results)?.0)).unwrap_or(0);
+    let index = wanted.or_else(|| Some(results.of_interest()?.0)).unwrap_or(0);
     let found = results.replications.get(index).map(|of| (index, of.seed));
     found.ok_or_else(|| {
         let last = results.replications.len().saturating_sub(1);
@@ -178,9 +200,14 @@ pub(super) fn is_the_same(
     if results.replications[replication].fingerprint == fingerprint {
         return Ok(());
     }
-    Err(format!(
-        "replication {replication} went otherwise than the one in {}, which another version of windtunnel, other data or \
-         a limit of events has made; run the scenario again",
+    Err(otherwise(folder, replication))
+}
+
+/// That it is not.
+pub(super) fn otherwise(folder: &Path, replication: usize) -> String {
+    format!(
+        "replication {replication} went otherwise than the one in {}, which another version of windtunnel or a limit of \
+         events has made; run the scenario again",
         folder.display()
-    ))
+    )
 }

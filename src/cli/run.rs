@@ -20,12 +20,11 @@ use super::{
     pilot::examine_with_pilot,
     prepare::{Overriding, Said, told},
     progress, scale,
-    watch::{replication, usual},
 };
 use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
     report::{precision, requests_csv, results_json, summary_text, write_all},
-    results::{CapNormal, Results, Waterfall},
+    results::{CapNormal, Results, Watched},
     scenario::scale::divisor,
     study::{self, Breach, Precision, Run, Study},
     units::{Fraction, ValueError},
@@ -355,21 +354,21 @@ fn watched(
     study: &Study,
     results: &Results,
     stop: &AtomicBool,
-) -> Result<Vec<Waterfall>, Breach> {
+) -> Result<Watched, Breach> {
     let most = match which {
-        Watch::None => return Ok(Vec::new()),
+        Watch::None => return Ok(Watched::default()),
         Watch::Auto => MOST_WATCHED,
         Watch::All => u64::MAX,
     };
     let few = |events| events <= most && results.status == "complete";
-    let of = replication(results).filter(|(_, of)| few(of.events));
-    of.map_or(Ok(Vec::new()), |_| usual(study, results, stop))
+    let of = results.of_interest().filter(|(_, of)| few(of.events));
+    of.map_or_else(|| Ok(Watched::default()), |_| study.usual(results, &[], stop))
 }
 
 fn write(
     arguments: &RunArguments,
     study: &Study,
-    (Run { results, samples }, watched): (&Run, &[Waterfall]),
+    (Run { results, samples }, watched): (&Run, &Watched),
     seconds: f64,
 ) -> Result<PathBuf, String> {
     let mut files: BTreeMap<String, Vec<u8>> = write_all(results, watched).into_iter().collect();

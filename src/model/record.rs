@@ -2,6 +2,8 @@
 //!
 //! **Invariant.** Memory is bounded by names, instances and windows, never by the run's length.
 
+mod snapshot;
+
 use std::collections::BTreeMap;
 
 use super::{
@@ -11,20 +13,21 @@ use super::{
     },
     client::active::Windows,
     connection::books::PoolBooks,
-    fault::{sides::Cuts, timeline::Timeline, uptime::UptimeBooks},
+    fault::{sides::Cuts, timeline::Timeline},
     probe::{Around, Between, HappenedWindow, RequestSample, RequestWindow, Side, Undecided},
 };
 use crate::{
     engine::table::Table,
     model::{
-        books::{Area, EnvironmentBooks, InstanceBooks},
+        books::Area,
         design::window_length,
         names::Names,
-        network::PAID,
         outcome::{Outcome, Tally},
     },
     stats::Histogram,
 };
+
+pub use snapshot::{NodeSnapshot, Snapshot};
 
 /// Requests kept as samples per replication.
 const SAMPLES: usize = 1000;
@@ -157,44 +160,6 @@ impl Decided {
         let Self { intended, operation, attempts, outcome, in_time } = *self;
         Self { intended, operation, attempts, outcome, in_time }
     }
-}
-
-/// Books of all nodes at one instant.
-#[derive(Clone, Debug, Default)]
-pub struct Snapshot {
-    /// Instant.
-    pub at: u64,
-    /// Per node: its record's integrals and its instances' books.
-    pub nodes: Vec<NodeSnapshot>,
-    /// How long no node was short of instances.
-    pub uptime: UptimeBooks,
-    /// What passed between nodes.
-    pub between: Between,
-    /// Bytes sent over each class of traffic that can have a price.
-    pub traffic: [u64; PAID.len()],
-}
-
-/// Books of one node at one instant.
-#[derive(Clone, Debug, Default)]
-pub struct NodeSnapshot {
-    /// Integral of visits inside from time 0.
-    pub in_system: u128,
-    /// Arrivals from time 0.
-    pub arrivals: u64,
-    /// Departures from time 0.
-    pub departures: u64,
-    /// Visits by outcome from time 0.
-    pub outcomes: Tally,
-    /// Finer causes from time 0.
-    pub causes: BTreeMap<&'static str, u64>,
-    /// How long its instances were up.
-    pub uptime: UptimeBooks,
-    /// Functions: environments.
-    pub environments: EnvironmentBooks,
-    /// Instances.
-    pub instances: Vec<InstanceBooks>,
-    /// What they hold of each further thing that is bounded, instance by instance (`bounded.rs`).
-    pub held: Vec<u128>,
 }
 
 /// Everything recorded in one replication.

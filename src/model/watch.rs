@@ -9,6 +9,7 @@
 mod at;
 mod follow;
 pub mod keep;
+pub mod lens;
 pub mod spans;
 
 use std::{collections::BTreeMap, sync::atomic::AtomicBool};
@@ -16,6 +17,7 @@ use std::{collections::BTreeMap, sync::atomic::AtomicBool};
 use self::{
     follow::Follower,
     keep::{Keeper, Wanted, Why},
+    lens::{Closely, Lens, SeenClosely},
     spans::WatchedRequest,
 };
 use super::{
@@ -33,6 +35,18 @@ pub struct Follow {
     pub number: u64,
     /// When it is sent, ns; none: nobody knows.
     pub at: Option<u64>,
+}
+
+/// Who looks at each event: whoever follows requests, if there are any, and the lens.
+type Eyes<'e> = (Option<&'e mut Follower>, &'e mut Lens);
+
+/// What was seen.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// Of single requests.
+    pub requests: Vec<WatchedRequest>,
+    /// Of spans looked at closely, and which way calls went.
+    pub closely: SeenClosely,
 }
 
 impl Simulation {
@@ -69,38 +83,56 @@ impl Simulation {
         }
     }
 
-    /// Runs to the end and watches these requests; those that were not sent are not among what was seen.
+    /// Runs to the end and watches these requests and spans; those that were not sent are not among what was seen.
     pub fn run_watching(
         mut self,
-        wishes: &[Follow],
+        (wishes, closely): (&[Follow], &Closely),
         limits: Limits,
         stop: &AtomicBool,
-    ) -> (Measured, Vec<WatchedRequest>) {
+    ) -> (Measured, Seen) {
         let mut follower = Follower::new(wishes);
+        let mut lens = Lens::new(closely, self.world.record.window);
         follower.before(&mut self, None);
         self.begin();
         follower.after(&mut self);
         let end = self.world.record.end;
         while self.progress.truncated.is_none() && self.world.now() < end {
+            let now = self.world.now();
+            lens.turn(&self);
+            let until = lens.turns_at(now).min(end);
             match follower.idle_until() {
-                Some(until) if until > self.world.now() => {
-                    self.advance_to(until, limits, stop);
+                Some(idle) if idle > now => {
+                    let until = idle.min(until);
+                    if lens.is_awake(now) {
+                        self.step_to(until, &mut (None, &mut lens), limits, stop);
+                    } else {
+                        self.advance_to(until, limits, stop);
+                    }
                     follower.resume(&self);
                 }
-                _ => self.step_to_stop(&mut follower, limits, stop),
+                _ => self.step_to(until, &mut (Some(&mut follower), &mut lens), limits, stop),
             }
         }
-        let requests = follower.seen(&self);
-        (self.end(), requests)
+        lens.turn(&self);
+        let seen = Seen { requests: follower.seen(&self), closely: lens.seen(&self) };
+        (self.end(), seen)
     }
 
-    /// Runs event by event to the next stop, or until nobody is watched.
-    fn step_to_stop(&mut self, follower: &mut Follower, limits: Limits, stop: &AtomicBool) {
-        let Some(&at) = self.progress.stops.first() else { return };
+    /// Runs event by event to this instant or the next stop, or until the follower has nobody to follow.
+    fn step_to(&mut self, until: u64, eyes: &mut Eyes<'_>, limits: Limits, stop: &AtomicBool) {
+        let Some(&next) = self.progress.stops.first() else { return };
+        let at = next.min(until);
         while let Some(event) = self.world.agenda.peek(at - 1) {
-            follower.before(self, Some(event));
+            let (follower, lens) = eyes;
+            if let Some(follower) = follower {
+                follower.before(self, Some(event));
+            }
+            lens.before(self, event);
             self.step(at - 1);
-            follower.after(self);
+            lens.after(self);
+            if let Some(follower) = follower {
+                follower.after(self);
+            }
             if std::mem::take(&mut self.progress.cut_short) {
                 // There may be a stop before this one.
                 return;
@@ -111,15 +143,25 @@ impl Simulation {
                     return;
                 }
             }
-            if follower.idle_until().is_some_and(|until| until > self.world.now()) {
+            let idle = follower.as_ref().and_then(|follower| follower.idle_until());
+            if idle.is_some_and(|until| until > self.world.now()) {
                 return;
             }
         }
         self.world.agenda.advance_to(at);
+        if at < next {
+            return;
+        }
         self.progress.stops.pop_first();
-        follower.before(self, None);
+        let (follower, lens) = eyes;
+        if let Some(follower) = follower {
+            follower.before(self, None);
+        }
         self.stop_at(at);
-        follower.after(self);
+        lens.after(self);
+        if let Some(follower) = follower {
+            follower.after(self);
+        }
     }
 
     /// Runs the next event, if it is due.

@@ -270,7 +270,7 @@ impl World {
 
     /// Where the caller of a visit with this parent and these flags is, or was.
     #[inline(always)]
-    fn caller(&self, parent: Slot, flags: u8) -> (NodeId, u16) {
+    pub(super) fn caller(&self, parent: Slot, flags: u8) -> (NodeId, u16) {
         if flags & CALLER_DONE != 0 {
             return unpack(parent);
         }

@@ -6,7 +6,9 @@
 mod bar;
 mod bill;
 mod budgets;
+mod close;
 mod data;
+mod faults;
 mod live;
 mod requests;
 pub(super) mod sweep;
@@ -17,22 +19,19 @@ use std::fmt::Write;
 use table::{Cell, Table};
 
 use super::{
-    costs, explain,
+    explain,
     plots::Plot,
     precision::precision,
-    replicas, sides,
     steady::growing,
     table::{
-        ALERT_COLUMNS, FAULT_COLUMNS, availability, availability_around, hanging, instances,
-        issued, kind, outcomes, p99_of_all, per_run, recovered, slo_measured, slo_remark,
-        some_failed, up, used, when, words,
+        availability, hanging, instances, issued, kind, outcomes, p99_of_all, per_run,
+        slo_measured, slo_remark, some_failed, up, used,
     },
     text::{Quantity, clean, clock, count, duration, escape, estimate, plural, value},
-    transactions,
 };
 use crate::results::{
     DataFile, Distribution, Estimate, InstanceResults, NodeResults, RequestFigures, Results,
-    SloResult, Waterfall,
+    SloResult, Watched,
 };
 
 /// Availability below this is shown as a failure, whether an SLO asks for it or not.
@@ -41,12 +40,7 @@ const STYLE: &str = include_str!("../../assets/report.css");
 
 /// The page; `topology` and the plots are put into it as they are, unless it were too large then, and the requests that
 /// were watched.
-pub(crate) fn page(
-    results: &Results,
-    watched: &[Waterfall],
-    topology: &str,
-    plots: &[Plot],
-) -> String {
+pub(crate) fn page(results: &Results, watched: &Watched, topology: &str, plots: &[Plot]) -> String {
     let mut page = String::new();
     for detail in Detail::levels() {
         page = page_of((results, watched), topology, plots, detail);
@@ -58,7 +52,7 @@ pub(crate) fn page(
 }
 
 fn page_of(
-    (results, watched): (&Results, &[Waterfall]),
+    (results, watched): (&Results, &Watched),
     topology: &str,
     plots: &[Plot],
     detail: Detail,
@@ -70,25 +64,25 @@ fn page_of(
     warnings(&mut out, results);
     slos(&mut out, "Service level objectives", &results.slos);
     slos(&mut out, "What was to be seen", &results.expect);
-    live::replay(&mut out, results, topology, detail);
+    live::replay(&mut out, (results, watched.closely.as_ref()), topology, detail);
     out.push_str("<h2>Over time</h2>\n");
     live::over_time(&mut out, results, plots, detail);
-    requests::requests(&mut out, watched);
+    requests::requests(&mut out, &watched.waterfalls);
     requests(&mut out, results);
     nodes(&mut out, results);
     caches(&mut out, results);
-    alerts(&mut out, results);
+    faults::alerts(&mut out, results);
     budgets::budgets(&mut out, results);
     data::data(&mut out, results);
     data::messages_and_sagas(&mut out, results);
-    faults(&mut out, results);
+    faults::faults(&mut out, results);
     bill::bill(&mut out, results);
     why(&mut out, results);
     balance(&mut out, results);
     leaves_out(&mut out, results);
     reproduce(&mut out, results);
     out.push_str("</main>\n");
-    live::scripts(&mut out, results, plots, detail);
+    live::scripts(&mut out, (results, watched.closely.as_ref()), plots, detail);
     out.push_str("</body>\n</html>\n");
     out
 }
@@ -385,97 +379,6 @@ fn nodes(out: &mut String, results: &Results) {
     if any {
         out.push_str(&table.finish());
     }
-}
-
-/// When alerts fired.
-fn alerts(out: &mut String, results: &Results) {
-    if results.alerts.is_empty() {
-        return;
-    }
-    let mut table = Table::new("Alerts", &ALERT_COLUMNS);
-    for alert in &results.alerts {
-        let time = |figure| Cell::plain(estimate(Quantity::Duration, figure));
-        table.row(&[
-            Cell::plain(alert.id.clone()),
-            Cell::plain(estimate(Quantity::Number, &alert.count)),
-            time(&alert.fired),
-            time(&alert.resolved),
-        ]);
-    }
-    out.push_str(&table.finish());
-}
-
-/// Availability around faults.
-fn faults(out: &mut String, results: &Results) {
-    if results.faults.is_empty() {
-        return;
-    }
-    let mut table = Table::new("Faults", &FAULT_COLUMNS);
-    for fault in &results.faults {
-        let share = |figure| Cell::plain(availability_around(fault, figure, true));
-        table.row(&[
-            Cell::plain(format!("{} ({})", fault.id, words(&fault.effect))),
-            Cell::plain(when(fault)),
-            share(&fault.availability_before),
-            share(&fault.availability_during),
-            share(&fault.availability_after),
-            Cell::plain(recovered(fault, |time| estimate(Quantity::Duration, time))),
-        ]);
-    }
-    out.push_str(&table.finish());
-    out.push_str(
-        "<p class=\"muted\">By the intended send. Recovered when availability, window by window, stays \
-         at 99 % of what it was before; - when that was not seen in every replication. Stays down: in \
-         the second half of the time after it, below 90 %.</p>\n",
-    );
-    figures(
-        out,
-        ("Data after faults", &costs::COLUMNS),
-        costs::rows(results, estimate),
-        "Lost: acknowledged, and gone by the fault; the time is from the first such acknowledgement to its beginning, \
-         or to the last one. Reads and writes: from its beginning to the first answer in each shard where one failed. \
-         Copies: from its end until each holds the newest of each key that any held then. Not seen: in some \
-         replication it was not over.",
-    );
-    figures(
-        out,
-        ("Transactions", &transactions::COLUMNS),
-        transactions::rows(results, estimate),
-        "Keys that a shard had promised to a transaction: how often, in all replications, and how long each stayed locked until the shard \
-         learned how it was decided.",
-    );
-    figures(
-        out,
-        ("Moved to other shards", &replicas::MOVED),
-        replicas::moved_rows(results, estimate),
-        "Keys of a store that a planned change gave another shard, over the whole run, and the time from the change until \
-         the last of them was there.",
-    );
-    figures(
-        out,
-        ("Sides of cuts", &sides::COLUMNS),
-        sides::rows(results, estimate),
-        "By the place of the client at the intended send. Writes: requests that may write data of a store that is \
-         followed; reads: those that only read it.",
-    );
-}
-
-/// A table of figures, if there are any, and what they mean.
-fn figures(
-    out: &mut String,
-    (title, columns): (&str, &[&str]),
-    rows: Vec<Vec<String>>,
-    meaning: &str,
-) {
-    if rows.is_empty() {
-        return;
-    }
-    let mut table = Table::new(title, columns);
-    for row in rows {
-        table.row(&row.into_iter().map(Cell::plain).collect::<Vec<_>>());
-    }
-    out.push_str(&table.finish());
-    writeln!(out, "<p class=\"muted\">{meaning}</p>").expect("a text grows");
 }
 
 /// What happened in which order, and what it came to.

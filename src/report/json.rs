@@ -4,7 +4,7 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize as _;
+use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
 use crate::results::Results;
@@ -14,6 +14,13 @@ pub(crate) fn results(results: &Results) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut writer = Serializer::with_formatter(&mut bytes, Lines(PrettyFormatter::new()));
     results.serialize(&mut writer).expect("results hold only maps with text keys");
+    bytes.push(b'\n');
+    bytes
+}
+
+/// What a result folder holds much of, in one line.
+pub(crate) fn compact<T: Serialize + ?Sized>(all: &T) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec(all).expect("they hold only maps with text keys");
     bytes.push(b'\n');
     bytes
 }

@@ -66,11 +66,11 @@ pub use size::{
 pub use sweep::{sweep_json, sweep_text};
 pub use waterfall::{waterfalls_json, waterfalls_text};
 
-use crate::results::{Comparison, Results, SampledRequest, Sweep, Waterfall};
+use crate::results::{Comparison, Results, SampledRequest, Sweep, Watched};
 
-/// Every file of the result folder that follows from the results and the requests that were watched, as `(relative path,
-/// bytes)`.
-pub fn write_all(results: &Results, watched: &[Waterfall]) -> Vec<(String, Vec<u8>)> {
+/// Every file of the result folder that follows from the results and what was seen as a replication was watched, as
+/// `(relative path, bytes)`.
+pub fn write_all(results: &Results, watched: &Watched) -> Vec<(String, Vec<u8>)> {
     let topology = topology::draw(results);
     let plots = plots::all(results);
     let html = html::page(results, watched, &topology, &plots);
@@ -80,8 +80,11 @@ pub fn write_all(results: &Results, watched: &[Waterfall]) -> Vec<(String, Vec<u
         ("topology.svg".into(), topology.into_bytes()),
         ("report.html".into(), html.into_bytes()),
     ];
-    if !watched.is_empty() {
-        files.push(("watched.json".into(), waterfall::compact(watched)));
+    if !watched.waterfalls.is_empty() {
+        files.push(("watched.json".into(), json::compact(&watched.waterfalls)));
+    }
+    if let Some(closely) = &watched.closely {
+        files.push(("closely.json".into(), json::compact(closely)));
     }
     for plot in plots {
         files.push((format!("plots/{}.svg", plot.name), plot.svg.into_bytes()));
@@ -153,7 +156,7 @@ mod tests {
     #[test]
     fn every_file_of_the_folder_is_written_once_and_alike() {
         let results = fixture::shop();
-        let files = write_all(&results, &[]);
+        let files = write_all(&results, &Watched::default());
         let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(
             names,
@@ -171,20 +174,26 @@ mod tests {
             ]
         );
         assert!(files.iter().all(|(_, bytes)| !bytes.is_empty()));
-        assert!(write_all(&results, &[]) == files, "the same results give the same bytes");
+        assert!(
+            write_all(&results, &Watched::default()) == files,
+            "the same results give the same bytes"
+        );
     }
 
     #[test]
     fn a_folder_read_back_renders_the_same() {
-        let files = write_all(&fixture::shop(), &[]);
+        let files = write_all(&fixture::shop(), &Watched::default());
         let read: Results = serde_json::from_slice(&files[0].1).unwrap();
-        assert!(write_all(&read, &[]) == files, "`report` on a folder changes nothing");
+        assert!(
+            write_all(&read, &Watched::default()) == files,
+            "`report` on a folder changes nothing"
+        );
     }
 
     #[test]
     fn payloads_stay_text_in_every_file() {
         for payload in fixture::PAYLOADS {
-            for (name, bytes) in write_all(&fixture::hostile(payload), &[]) {
+            for (name, bytes) in write_all(&fixture::hostile(payload), &Watched::default()) {
                 let text = String::from_utf8(bytes).unwrap();
                 match name.as_str() {
                     "results.json" => {

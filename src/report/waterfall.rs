@@ -320,13 +320,6 @@ impl Scale {
     }
 }
 
-/// The waterfalls for a result folder, which holds many.
-pub(super) fn compact(all: &[Waterfall]) -> Vec<u8> {
-    let mut bytes = serde_json::to_vec(all).expect("they hold only maps with text keys");
-    bytes.push(b'\n');
-    bytes
-}
-
 /// The waterfalls for programs.
 ///
 /// # Panics

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::closely::Closely;
+
 /// A request and all it led to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Waterfall {
@@ -113,4 +115,6 @@ pub struct Watched {
     pub missing: Vec<(String, u64)>,
     /// Requests in order of intended send.
     pub waterfalls: Vec<Waterfall>,
+    /// What else was seen, if that was wanted.
+    pub closely: Option<Closely>,
 }

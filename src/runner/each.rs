@@ -66,7 +66,7 @@ impl EachPool {
 }
 
 /// To three significant digits: there may be many instances.
-fn rounded(value: f64) -> f64 {
+pub(super) fn rounded(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {
         return 0.0;
     }

@@ -9,6 +9,7 @@ mod accumulator;
 mod aftermath;
 mod bill;
 mod budgets;
+mod closely;
 mod connections;
 mod consistency;
 mod costs;
@@ -51,7 +52,7 @@ pub use histories::histories;
 pub use pilot::pilot;
 pub use prepared::{Outline, Prepared, doubts, followed, outline, sides};
 pub use replication::{Replication, check};
-pub use watched::{Watching, watched};
+pub use watched::{Watching, usually, watched};
 
 use crate::{engine::random, model::probe::Measured};
 

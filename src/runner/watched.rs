@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, PoisonError, atomic::AtomicBool},
 };
 
-use super::{Breach, Prepared, Replicate, accumulator::hex, guarded};
+use super::{Breach, Prepared, Replicate, accumulator::hex, closely, guarded};
 use crate::{
     model::{
         outcome::Outcome,
@@ -15,10 +15,13 @@ use crate::{
         watch::{
             Follow,
             keep::{Wanted, Why},
+            lens::Closely,
             spans::{self, Ending, Part, SpanKind, WatchedSpan},
         },
     },
-    results::{self, OUTCOMES, RequestPart, RequestSpan, Watched, WatchedRequest, Waterfall},
+    results::{
+        self, OUTCOMES, RequestPart, RequestSpan, Results, Watched, WatchedRequest, Waterfall,
+    },
 };
 
 /// Which requests of a replication are looked at.
@@ -38,15 +41,20 @@ pub struct Watching {
     pub after_fault: usize,
     /// These: client and number.
     pub requests: Vec<(String, u64)>,
+    /// Whether spans around faults are looked at closely, and calls are counted by the way they go.
+    pub closely: bool,
+    /// Instead of those around faults these, s.
+    pub spans: Vec<(f64, f64)>,
 }
 
 impl Watching {
     /// What a report shows: ten that took longest, five next to each percentile given, three of each outcome but ok, and
-    /// three that failed first after each fault.
+    /// three that failed first after each fault; closely the spans around the first three faults.
     #[must_use]
     pub fn usual(near: Vec<(String, f64)>) -> Self {
         let (slowest, next_to_each, of_each, after_fault) = (10, 5, 3, 3);
-        Self { slowest, near, next_to_each, of_each, after_fault, ..Self::default() }
+        let closely = true;
+        Self { slowest, near, next_to_each, of_each, after_fault, closely, ..Self::default() }
     }
 }
 
@@ -92,8 +100,13 @@ pub fn watched(
     })?;
     let Some((before, kept)) = first else { return Ok(None) };
     let wishes = wishes(&kept, &asked);
+    let wanted = if watching.closely {
+        closely::closely(&before, &watching.spans)
+    } else {
+        Closely::default()
+    };
     let second = pass(prepared, replication, stop, &|seed, stop| {
-        prepared.replication(seed).run_watching(&wishes, limits, stop)
+        prepared.replication(seed).run_watching((&wishes, &wanted), limits, stop)
     })?;
     let Some((measured, seen)) = second else { return Ok(None) };
     let breach = |message| Breach { replication: replication.0, seed: replication.1, message };
@@ -104,7 +117,10 @@ pub fn watched(
     let mut kept: BTreeMap<(u16, u64), (RequestSample, Vec<Why>)> =
         kept.into_iter().map(|one| ((one.0.client, one.0.number), one)).collect();
     let mut all = Watched { fingerprint: hex(measured.fingerprint), ..Watched::default() };
-    for seen in seen {
+    let number = replication.0 as u64;
+    let closely = || closely::told(&seen.closely, (&measured, &wanted), number);
+    all.closely = watching.closely.then(closely);
+    for seen in seen.requests {
         let known = kept.remove(&(seen.client, seen.number));
         if known.is_none() && seen.decided.is_some() {
             continue; // of the warm-up: it is told apart below
@@ -122,6 +138,27 @@ pub fn watched(
     };
     all.missing = watching.requests.iter().filter(missing).cloned().collect();
     Ok(Some(all))
+}
+
+/// What a report shows of the replication of interest beside results, of these spans (s) or else of those around faults; nothing
+/// of one that was stopped.
+pub fn usually(
+    prepared: &Prepared,
+    results: &Results,
+    spans: &[(f64, f64)],
+    stop: &AtomicBool,
+) -> Result<Watched, Breach> {
+    let Some((index, of)) = results.of_interest() else { return Ok(Watched::default()) };
+    let latency = &results.summary.figures.latency;
+    let near = [("p50", latency.p50), ("p95", latency.p95), ("p99", latency.p99)];
+    let near = near.iter().filter_map(|(name, of)| Some(((*name).to_owned(), of.value?)));
+    let watching = Watching { spans: spans.to_vec(), ..Watching::usual(near.collect()) };
+    let found = watched(prepared, (index, of.seed), &watching, stop)?.unwrap_or_default();
+    if !found.fingerprint.is_empty() && found.fingerprint != of.fingerprint {
+        let message = "simulated again to be watched it went otherwise".to_owned();
+        return Err(Breach { replication: index, seed: of.seed, message });
+    }
+    Ok(found)
 }
 
 fn wanted(prepared: &Prepared, watching: &Watching) -> Wanted {

@@ -126,6 +126,25 @@ const FIGURES: &[(&str, &str)] = &[
     ),
 ];
 
+/// What is told of a replication that was looked at closely.
+const CLOSELY: &[(&str, &str)] = &[
+    ("step", "time from one look at the instances to the next"),
+    ("one_in", "messages of one request in so many are listed: of all there were more than 20,000"),
+    ("spans[].from, to", "from when until when"),
+    (
+        "spans[].nodes.NAME",
+        "by instance, look by look: `busy` (of its capacity), `waiting` (mean number), `down` (share of the time), `struck` (1: a fault is at work at it); what never was is left out. Of a node with more than 64 instances one entry for all",
+    ),
+    (
+        "spans[].messages",
+        "those that arrived in the span, by the way they went: `from`, `to`, `answer` (of a call), `times`: `[sent, arrived]` each",
+    ),
+    (
+        "calls",
+        "how many calls went from whom to whom, by window of the time series (`counted`): those of the first sixteenth of each window",
+    ),
+];
+
 /// What a span of a single request says.
 const SPAN: &[(&str, &str)] = &[
     ("id", "its number in the request, from 0"),
@@ -188,6 +207,11 @@ pub(super) fn sections() -> String {
          `intended`, `latency` (null: open as the run ended), `attempts`, `outcome`, `key`.\n\n",
     );
     lines(SPAN, &mut text);
+    text.push_str(
+        "\n## Looked at closely\n\n`closely.json` of a result folder has what was seen of one replication around its first three faults, or in \
+         the spans of `report DIR --watch 58s..70s`: `{replication, step, one_in, spans, calls}`, times in seconds.\n\n",
+    );
+    lines(CLOSELY, &mut text);
     text.push_str(
         "\n## Codes\n\nEach problem that is told of a scenario has a code: E- must be mended before \
          it runs, W- is a warning.\n\n",

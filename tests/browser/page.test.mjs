@@ -216,6 +216,67 @@ test("the one that is struck looks otherwise as soon as its fault begins", async
   assert.deepEqual((await cell(page, "api", 0)).classes, ["cell"]);
 });
 
+test("around a fault messages are seen on their way, and instances look by look", async (t) => {
+  const { page } = await open(t, "gray-failure", { hash: "#t=60.52" });
+  const { close, parts, calls } = await given(page);
+  assert.equal(close.spans[0].from, 58);
+  const messages = () => page.evaluate(() => Number(document.body.dataset.messages));
+  /** Those that were sent by then and had not arrived. */
+  const underWay = (at) => close.spans[0].routes.reduce((all, [, , , flat]) => {
+    let sent = 0;
+    for (let i = 0; i < flat.length; i += 2) {
+      sent += flat[i];
+      const from = 58 + sent / 10000;
+      if (from <= at && at <= from + flat[i + 1] / 10000) all += 1;
+    }
+    return all;
+  }, 0);
+  assert.ok(underWay(60.52) > 2);
+  assert.equal(await messages(), underWay(60.52));
+  assert.equal(await page.locator("#picture .dots circle").count(), underWay(60.52));
+  assert.ok((await page.locator("#picture .dots .call").count()) > 0 && (await page.locator("#picture .dots .answer").count()) > 0);
+  // Each is on an arrow, between the boxes.
+  const inside = await page.evaluate(() => {
+    const picture = document.querySelector("#picture svg").getBoundingClientRect();
+    return [...document.querySelectorAll(".dots circle")].every((dot) => {
+      const { x, y, right, bottom } = dot.getBoundingClientRect();
+      return x >= picture.x && right <= picture.right && y >= picture.y && bottom <= picture.bottom;
+    });
+  });
+  assert.equal(inside, true);
+  assert.ok(Math.abs((await press(page, "]")) - 60.55) < 1e-6);
+  assert.equal(await messages(), underWay(60.55));
+  assert.ok(Math.abs((await press(page, "[")) - 60.5) < 1e-6);
+  // The queue of the sick one grows from look to look.
+  const waiting = async () => Number(/([\d.]+) wait/.exec((await cell(page, "api", 0)).title)?.[1] ?? 0);
+  const before = await waiting();
+  for (let i = 0; i < 10; i++) await press(page, "]");
+  assert.ok((await waiting()) > before + 5, `${before}`);
+  // Away from faults none is known; back there leads a key.
+  await page.evaluate(() => (location.hash = "#t=100"));
+  await page.waitForFunction(() => document.body.dataset.time === "100");
+  assert.equal(await messages(), 0);
+  assert.equal(await page.locator("#picture .dots circle").count(), 0);
+  assert.equal(await press(page, "]"), close.spans[1].from);
+  // In slow motion a second takes fifty.
+  await page.locator(".controls select").selectOption("1/50");
+  await page.locator("#scrub").focus();
+  await page.keyboard.press(" ");
+  await page.waitForTimeout(500);
+  await page.keyboard.press(" ");
+  const passed = (await timeOf(page)) - close.spans[1].from;
+  assert.ok(passed > 0.002 && passed < 0.06, `${passed}`);
+  // Arrows are as wide as calls go that way.
+  const rates = await page.evaluate(() => [...document.querySelectorAll("#picture [data-to]")].map((g) => [g.dataset.from, g.dataset.to, Number(g.dataset.rate)]));
+  const window = await page.evaluate(() => Number(document.getElementById("scrub").value));
+  assert.equal(rates.length, calls.length);
+  for (const [from, to, rate] of rates) {
+    const [, , all] = calls.find(([one, other]) => parts[one].name === from && parts[other].name === to);
+    assert.equal(rate, Array.isArray(all) ? all[window] : all, `${from} to ${to}`);
+    assert.ok(rate > 0);
+  }
+});
+
 /** How far two pictures are from each other, in parts of all there is, as one sees them from afar. */
 async function apart(page, one, other) {
   return page.evaluate(async (pictures) => {

@@ -23,6 +23,7 @@ mod circles;
 mod claims;
 mod cli;
 mod clocks;
+mod closely;
 mod compare;
 mod connections;
 mod consistency;

@@ -10,7 +10,7 @@ use std::{fmt::Write as _, fs, path::Path};
 use windtunnel::{
     engine::random::hash_str,
     report::{explain_text, summary_text, write_all},
-    results::{Estimate, RequestCounts, RequestFigures, Results},
+    results::{Estimate, RequestCounts, RequestFigures, Results, Watched},
     scenario::load::{Files, Overrides},
 };
 
@@ -230,7 +230,7 @@ fn each_keeps_its_books_and_gives_what_it_gave() {
     for (name, duration, warm_up) in SCENARIOS {
         let results = small_run(name, duration, warm_up);
         assert_books(name, &results);
-        for (file, bytes) in write_all(&results, &[]) {
+        for (file, bytes) in write_all(&results, &Watched::default()) {
             match file.as_str() {
                 "report.html" => assert_small(name, bytes.len() as u64),
                 "results.json" => {}

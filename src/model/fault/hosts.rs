@@ -67,6 +67,11 @@ impl State {
         self.down > 0 || self.off
     }
 
+    /// A fault is at work at it.
+    fn is_struck(&self) -> bool {
+        self.down + self.paused > 0 || !(self.slow.is_empty() && self.errors.is_empty())
+    }
+
     fn ills(&self) -> u8 {
         let one = |is: bool, ill: u8| if is { ill } else { 0 };
         one(self.is_gone(), DOWN)
@@ -340,12 +345,17 @@ impl Hosts {
         }
     }
 
+    /// Whether anything is wrong with an instance right now, as below.
+    pub fn is_struck(&self, (node, inst): Host) -> bool {
+        let states = self.nodes.get(usize::from(node));
+        states.and_then(|states| states.get(usize::from(inst))).is_some_and(State::is_struck)
+    }
+
     /// Whether anything was wrong with an instance since this was last asked; that a place is free is nothing wrong.
     pub fn was_struck(&mut self, (node, inst): Host) -> bool {
         let states = self.nodes.get_mut(usize::from(node));
         let Some(state) = states.and_then(|s| s.get_mut(usize::from(inst))) else { return false };
-        let is =
-            state.down + state.paused > 0 || !(state.slow.is_empty() && state.errors.is_empty());
+        let is = state.is_struck();
         std::mem::replace(&mut state.struck, is)
     }
 

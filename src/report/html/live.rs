@@ -8,6 +8,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::close;
 use crate::{
     explain,
     report::{
@@ -16,7 +17,7 @@ use crate::{
         text::{clean, escape, plural},
         topology,
     },
-    results::{ClientSeries, FaultResults, InstanceSeries, NodeSeries, Results, Vertex},
+    results::{ClientSeries, Closely, FaultResults, InstanceSeries, NodeSeries, Results, Vertex},
 };
 
 /// The scripts of the page, in their order.
@@ -57,14 +58,23 @@ pub(super) fn base64(bytes: &[u8]) -> String {
     out
 }
 
+/// What of the picture moves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Replay {
+    /// All there is to it, messages around faults too.
+    Close,
+    /// Windows.
+    Plain,
+    None,
+}
+
 /// How much of a run the page holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Detail {
     /// Windows that are shown as one.
     windows: usize,
     instances: bool,
-    /// The picture that moves.
-    replay: bool,
+    replay: Replay,
     /// Those that do not.
     pictures: bool,
 }
@@ -72,15 +82,20 @@ pub(super) struct Detail {
 impl Detail {
     /// From all there is to next to nothing, in this order.
     pub(super) fn levels() -> impl Iterator<Item = Self> {
-        let all = Self { windows: 1, instances: true, replay: true, pictures: true };
-        let of = move |instances| [1, 2, 4, 8].map(|windows| Self { windows, instances, ..all });
-        let still = Self { instances: false, replay: false, ..all };
-        of(true).into_iter().chain(of(false)).chain([still, Self { pictures: false, ..still }])
+        let all = Self { windows: 1, instances: true, replay: Replay::Close, pictures: true };
+        let less = Self { replay: Replay::Plain, ..all };
+        let of = move |instances| [1, 2, 4, 8].map(|windows| Self { windows, instances, ..less });
+        let still = Self { instances: false, replay: Replay::None, ..less };
+        let moving = std::iter::once(all).chain(of(true)).chain(of(false));
+        moving.chain([still, Self { pictures: false, ..still }])
     }
 
     /// What it leaves out, in words.
-    fn left_out(self, results: &Results) -> String {
+    fn left_out(self, (results, closely): (&Results, Option<&Closely>)) -> String {
         let mut out = Vec::new();
+        if self.replay != Replay::Close && closely.is_some_and(|of| !of.spans.is_empty()) {
+            out.push("messages around faults are not shown (closely.json has them)".to_owned());
+        }
         if self.windows > 1 {
             let windows = self.windows as u64;
             out.push(format!(
@@ -95,18 +110,25 @@ impl Detail {
         if out.is_empty() {
             String::new()
         } else {
-            format!("To keep the page small {}.", out.join(" and "))
+            format!("To keep the page small {}.", out.join(", and "))
         }
     }
 }
 
 /// Whether there is anything over time to replay.
 pub(super) fn is_shown(results: &Results, detail: Detail) -> bool {
-    detail.replay && results.design.vertices.len() <= MOST_PARTS && results.series.start.len() > 1
+    detail.replay != Replay::None
+        && results.design.vertices.len() <= MOST_PARTS
+        && results.series.start.len() > 1
 }
 
 /// The design: its picture, and what shows it at each instant.
-pub(super) fn replay(out: &mut String, results: &Results, drawn: &str, detail: Detail) {
+pub(super) fn replay(
+    out: &mut String,
+    (results, closely): (&Results, Option<&Closely>),
+    drawn: &str,
+    detail: Detail,
+) {
     out.push_str("<section id=\"replay\">\n<h2>The design</h2>\n");
     if is_shown(results, detail) {
         out.push_str(
@@ -114,7 +136,7 @@ pub(super) fn replay(out: &mut String, results: &Results, drawn: &str, detail: D
         );
         out.push_str(&topology::live(results));
         out.push_str("</figure>\n<div id=\"legend\"></div>\n");
-        let left_out = detail.left_out(results);
+        let left_out = detail.left_out((results, closely));
         if !left_out.is_empty() {
             let _ = writeln!(out, "<p class=\"muted\">{}</p>", escape(&left_out));
         }
@@ -143,11 +165,23 @@ pub(super) fn over_time(out: &mut String, results: &Results, plots: &[Plot], det
 }
 
 /// The data and the scripts, at the end of the page.
-pub(super) fn scripts(out: &mut String, results: &Results, plots: &[Plot], detail: Detail) {
+pub(super) fn scripts(
+    out: &mut String,
+    (results, closely): (&Results, Option<&Closely>),
+    plots: &[Plot],
+    detail: Detail,
+) {
     if !is_shown(results, detail) {
         return;
     }
-    let data = embedded(&data(results, plots, detail));
+    let mut data = data(results, plots, detail);
+    if let Some(closely) = closely {
+        data["calls"] = close::calls(results, closely, detail.windows);
+        if detail.replay == Replay::Close && !closely.spans.is_empty() {
+            data["close"] = close::spans(results, closely);
+        }
+    }
+    let data = embedded(&data);
     let _ = writeln!(out, "<script type=\"application/json\" id=\"data\">{data}</script>");
     for script in SCRIPTS {
         let _ = writeln!(out, "<script>{script}</script>");

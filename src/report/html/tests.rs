@@ -19,12 +19,12 @@ fn figures_break_before_their_interval() {
 }
 
 fn of(results: &Results) -> String {
-    page(results, &[], &topology::draw(results), &plots::all(results))
+    page(results, &Watched::default(), &topology::draw(results), &plots::all(results))
 }
 
 /// The page without its pictures, scripts and styles, which have tests of their own.
 fn text_of(results: &Results) -> String {
-    let page = page(results, &[], "<!-- topology -->\n", &[]);
+    let page = page(results, &Watched::default(), "<!-- topology -->\n", &[]);
     let (text, _) = apart(&page);
     let without = |text: &str, from: &str, to: &str| {
         let begin = text.find(from).unwrap() + from.len();
