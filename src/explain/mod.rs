@@ -7,6 +7,7 @@
 //! wrong has none.
 
 mod blame;
+mod causes;
 mod events;
 mod leaders;
 mod quiet;

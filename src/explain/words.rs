@@ -2,7 +2,7 @@
 //!
 //! **Invariant.** A sentence says what was reached and what it was before, in the figures of its event.
 
-use super::watch::{Found, is_of_calls};
+use super::{causes::is_of_calls, watch::Found};
 use crate::{
     results::{AlertResults, EventKind, FaultResults},
     units::show::{Quantity, about, clock, duration, value},
