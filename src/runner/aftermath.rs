@@ -29,6 +29,8 @@ const SIGMAS: f64 = 3.0;
 /// Share of the answers due in a time that must come in it, where so many are due that chance is no excuse.
 const ANSWERED: f64 = 0.5;
 const FEW: f64 = 20.0;
+/// So many bad ones must be due in a time if it is to be no chance that there is none.
+const EXPECTED: f64 = 5.0;
 /// The last part of what was watched after a fault, one of so many: what is well only then may not last.
 const END: u64 = 10;
 /// Share of the arrivals at a node that it refuses, from which on more is asked than is served.
@@ -320,6 +322,14 @@ fn returned(fault: &FaultMeasured, before: &Span, requests: &Requests) -> Option
     seen.then(|| seconds(back - ended))
 }
 
+/// Whether so many were sent between the return and the end that not by chance none of them fared as those before.
+fn is_shown(requests: &Requests, (started, back, ended): (u64, u64, u64)) -> bool {
+    let gone = Span::of(requests, |w| w.end() > started && w.end() <= back);
+    let rest = Span::of(requests, |w| w.start >= back && w.end() <= ended);
+    let bad = (gone.issued - gone.good) as f64 / gone.issued.max(1) as f64;
+    back == started || bad * rest.issued as f64 >= EXPECTED
+}
+
 /// From the start of a fault until those who ask were as well as before, s: for the rest of the fault and for at
 /// least as long as they were not, or else once it was over.
 pub(super) fn back_after(fault: &FaultMeasured, requests: &Requests) -> Option<f64> {
@@ -342,7 +352,7 @@ pub(super) fn back_after(fault: &FaultMeasured, requests: &Requests) -> Option<f
             break;
         }
     }
-    if seen && back < ended {
+    if seen && back < ended && is_shown(requests, (started, back, ended)) {
         return Some(seconds(back - started));
     }
     returned(fault, before, requests).map(|time| time + seconds(ended - started))

@@ -67,6 +67,7 @@ mod placement;
 mod plan;
 mod pollers;
 mod precision;
+mod printed;
 mod proxies;
 mod publishing;
 mod purchase;
