@@ -228,6 +228,12 @@ fn signed(quantity: Quantity, size: f64, difference: &Estimate) -> String {
     format!("{}{}{spread}", show(centre), unit.suffix)
 }
 
+/// Whether an interval leaves out 0.
+fn is_clear(difference: &Estimate) -> bool {
+    difference.lower.is_some_and(|lower| lower > 0.0)
+        || difference.upper.is_some_and(|upper| upper < 0.0)
+}
+
 fn sentences(comparison: &Comparison) -> Vec<String> {
     let mut lines: Vec<String> =
         comparison.designs.iter().skip(1).map(|design| sentence(comparison, design)).collect();
@@ -271,6 +277,13 @@ fn sentence(comparison: &Comparison, design: &ComparedDesign) -> String {
         let names: Vec<String> = names
             .map(|d| match &d.reason {
                 Some(reason) => format!("{} ({})", label(&d.metric), clean(reason)),
+                // Whoever looks at the table would say otherwise.
+                None if is_clear(&d.difference) => {
+                    format!(
+                        "{} (among so many differences one like this comes by chance)",
+                        label(&d.metric)
+                    )
+                }
                 None => label(&d.metric),
             })
             .collect();

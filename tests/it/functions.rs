@@ -535,13 +535,7 @@ const OF_FUNCTIONS: &[Case] = &[
         "6:48 E-EXPR",
         "token bucket",
     ),
-    (
-        "growth",
-        "cold_start: 1s",
-        "cold_start: 1s, growth: 5/s",
-        "6:48 E-ENUM",
-        "unknown rate limit",
-    ),
+    ("growth", "cold_start: 1s", "cold_start: 1s, growth: 5/s", "6:48 E-EXPR", "one token bucket"),
     ("zones", "cold_start: 1s", "cold_start: 1s, zones: {a: 2}", "6:40 E-CONFLICT", "come and go"),
     ("zones", "cold_start: 1s", "cold_start: 1s, zones: r", "6:47 E-TOPO", "several zones"),
     (

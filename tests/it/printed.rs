@@ -82,10 +82,10 @@ fn held(name: &str, scenario: &str, arguments: &str) {
 
 #[test]
 fn sweeps() {
-    let two = "sweep it.yaml --quiet --replications 2 --vary clients.users.load=1..3 \
+    let two = "sweep it.yaml --replications 2 --vary clients.users.load=1..3 \
                --vary nodes.api.service.instances=1..3";
     held("sweep-of-two", SHOP, two);
-    let users = "sweep it.yaml --quiet --replications 2 --vary clients.users.load=1..8";
+    let users = "sweep it.yaml --replications 2 --vary clients.users.load=1..8";
     held("sweep-of-one", SHOP, users);
 }
 
@@ -93,7 +93,7 @@ fn sweeps() {
 fn designs_beside_one_another() {
     held("compare", SHOP, "compare it.yaml --replications 4 --out o");
     held("explain-variants", SHOP, "explain it.yaml --variants --replications 2");
-    held("variants", COPIES, "run it.yaml --quiet --variants --replications 2 --watch none");
+    held("variants", COPIES, "run it.yaml --variants --replications 2 --watch none");
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn runs_with_copies() {
 fn what_a_folder_is_for_others() {
     let w = tempfile::tempdir().unwrap();
     fs::write(w.path().join("it.yaml"), SHOP.replace("40s", "26s").replace("50/s", "8/s")).unwrap();
-    assert_eq!(windtunnel(w.path(), "run it.yaml --quiet --replications 1").code, 0);
+    assert_eq!(windtunnel(w.path(), "run it.yaml --replications 1").code, 0);
     let folder = files(w.path()).into_iter().find(|f| f.ends_with("results.json")).unwrap();
     let folder = folder.trim_end_matches("/results.json").to_owned();
     let mut text = String::new();

@@ -2,12 +2,12 @@
 //!
 //! **Invariant.** Publishers are let in in the order in which they came.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use super::{
     broker::Broker,
     counts::QueueMeasured,
-    post::{Post, Record, Sender},
+    post::{Post, Record, Sender, Shows},
 };
 use crate::{
     engine::{random::mix, table::Table},
@@ -82,7 +82,7 @@ pub fn record(slot: Slot, world: &World) -> Record {
     };
     if let Some(views) = world.data.as_ref().and_then(|data| data.views.as_ref()) {
         let known = views.known(slot);
-        record.shows = (!known.is_empty()).then(|| known.into());
+        record.shows = (!known.is_empty()).then(|| Arc::new(Shows(known.into())));
     }
     if world.carries {
         let extra = world.frames.extra(slot);

@@ -29,8 +29,12 @@ pub struct Record {
     /// 1 is most urgent.
     pub priority: u8,
     /// What its sender knew of the sources of views; none: nothing.
-    pub shows: Option<Arc<[Shown]>>,
+    pub shows: Option<Arc<Shows>>,
 }
+
+/// Versions its sender knew, behind one word: a queue holds millions of messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shows(pub Box<[Shown]>);
 
 /// A version of a key of a store that views show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

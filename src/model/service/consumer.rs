@@ -404,7 +404,7 @@ impl Server {
 fn dress(slot: Slot, record: &Record, world: &mut World) {
     let views = world.data.as_mut().and_then(|data| data.views.as_mut());
     if let (Some(views), Some(shows)) = (views, &record.shows) {
-        views.learns(slot, shows);
+        views.learns(slot, &shows.0);
     }
     if !world.carries {
         return;
