@@ -195,8 +195,8 @@ impl Lens {
             _ => self.numbers.push((number, now)),
         }
         if self.numbers.len() >= MOST_NUMBERS {
-            let forgotten = self.numbers.drain(..MOST_NUMBERS / 2);
-            self.first = forgotten.last().map_or(self.first, |(number, _)| number);
+            let mut forgotten = self.numbers.drain(..MOST_NUMBERS / 2);
+            self.first = forgotten.next_back().map_or(self.first, |(number, _)| number);
         }
     }
 
