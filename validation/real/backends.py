@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Backends that sleep: one port each, with a first-in-first-out queue before so many workers.
 
-GET /?ms=12.5 sleeps 12.5 ms on a worker. With `fails` a request fails with that chance, at once. A line
+GET /?ms=12.5 sleeps 12.5 ms on a worker. With `fails` a request fails with that chance, at once. With `keep`
+connections stay open, until nothing has come for so many seconds; else they end with the answer. A line
 "down 9001" or "up 9001" on standard input has a backend die (what it had is reset, new connections are
-refused) or come back; "count 9001" prints how many requests it was sent.
+refused) or come back; "count 9001" prints how many requests it was sent, or with `keep` how many connections.
 """
 import asyncio, collections, json, random, sys
 
@@ -14,7 +15,8 @@ FAILED = b"HTTP/1.1 500 Failed\r\nContent-Length: 3\r\nConnection: close\r\n\r\n
 
 
 class Backend:
-    def __init__(self, port, workers, fails):
+    def __init__(self, port, workers, fails, keep):
+        self.keep = keep
         self.port, self.free, self.fails = port, workers, fails
         self.waiting, self.server, self.connections, self.count = collections.deque(), None, set(), 0
         self.workers, self.life, self.draws = workers, 0, random.Random(port)
@@ -33,7 +35,7 @@ class Backend:
             connection.transport.abort()
 
     def take(self, connection, seconds):
-        self.count += 1
+        self.count += not self.keep
         if self.fails and self.draws.random() < self.fails:
             return connection.answer(FAILED)
         if self.free:
@@ -57,32 +59,40 @@ class Backend:
 
 class Connection(asyncio.Protocol):
     def __init__(self, backend):
-        self.backend, self.data = backend, b""
+        self.backend, self.data, self.idle = backend, b"", None
 
     def connection_made(self, transport):
         self.transport = transport
         self.backend.connections.add(self)
+        self.backend.count += bool(self.backend.keep)
 
     def connection_lost(self, _):
         self.backend.connections.discard(self)
 
     def data_received(self, data):
         self.data += data
+        if self.idle:
+            self.idle.cancel()
         if b"\r\n\r\n" in self.data:
             path = self.data.split(b" ", 2)[1]
             self.data = b""
             self.backend.take(self, float(path.partition(b"ms=")[2] or 0) / 1000)
 
     def answer(self, text):
-        if not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self.backend.keep:
+            self.transport.write(text.replace(b"Connection: close\r\n", b""))
+            self.idle = asyncio.get_running_loop().call_later(self.backend.keep, self.transport.close)
+        else:
             self.transport.write(text)
             self.transport.close()
 
 
 async def main():
     backends = {}
-    for port, workers, fails in json.loads(sys.argv[1]):
-        backends[port] = Backend(port, workers, fails)
+    for port, workers, fails, keep in json.loads(sys.argv[1]):
+        backends[port] = Backend(port, workers, fails, keep)
         await backends[port].up()
     print("ready", flush=True)
     loop = asyncio.get_running_loop()

@@ -1,5 +1,5 @@
 """Runs the servers, the load and the simulations, and writes the table. Started by `run`."""
-import asyncio, bisect, csv, datetime, glob, gzip, itertools, json, os, pathlib, random, re
+import asyncio, bisect, contextlib, csv, datetime, glob, gzip, itertools, json, os, pathlib, random, re
 import shutil, signal, statistics, subprocess, sys, tempfile, time
 
 import fine, load
@@ -19,6 +19,7 @@ WEB = {
     "least-connections": (26, 100, 1, 0),
     "random-of-two": (26, 100, 1, 0),
     "retries": (40, 20, 100, 0.5),
+    "redispatch": (40, 20, 100, 0),
     "health-checks": (40, 20, 100, 0),
 }
 HAPROXY = {
@@ -28,13 +29,17 @@ HAPROXY = {
     "least-connections": ("balance leastconn", ""),
     "random-of-two": ("balance random(2)", ""),
     "retries": ("balance roundrobin\n retries 2\n retry-on 500\n option redispatch 1", ""),
+    "redispatch": ("balance roundrobin\n retries 3\n option redispatch 1", ""),
     "health-checks": ("balance roundrobin", "check inter 200ms fall 10 rise 10"),
 }
 FRONT = {name: BASE + i for i, name in enumerate(WEB)}
 BACK = {name: [BASE + 100 + 10 * i + k for k in range(4)] for i, name in enumerate(WEB)}
 LIMITS = {"limit-delay": "", "limit-nodelay": "nodelay"}
 NGINX = {name: BASE + 300 + i for i, name in enumerate(LIMITS)}
-POSTGRES, PGBOUNCER = BASE + 400, BASE + 401
+# Requests per second and ms of the mean one through nginx to a server that closes what is idle for so many seconds.
+KEPT, KEPT_FRONT, KEPT_BACK = (20, 5, 0.1), BASE + 310, BASE + 311
+BURNER = BASE + 320
+POSTGRES, PGBOUNCER, FULL = BASE + 400, BASE + 401, BASE + 402
 REDIS = {"evict-lru": ("allkeys-lru", BASE + 500), "evict-lfu": ("allkeys-lfu", BASE + 501)}
 ZIPF_KEYS, ZIPF_S, REDIS_RATE, REDIS_ENTRIES = 20_000, 0.9, 4_000, 2_000
 
@@ -68,6 +73,39 @@ def stop_all():
             time.sleep(0.05)
 
 
+def control_group():
+    """A group of processes with 20 ms of a processor in each 100 ms; none where this user may make none."""
+    new = {"cpu.max": "20000 100000"}
+    old = {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "20000"}
+    for root, settings in (("/sys/fs/cgroup", new), ("/sys/fs/cgroup/cpu", old)):
+        path = pathlib.Path(root, f"windtunnel-{os.getpid()}")
+        try:
+            path.mkdir()
+            if all((path / name).exists() for name in settings):
+                for name, value in settings.items():
+                    (path / name).write_text(value)
+                return path
+            path.rmdir()
+        except OSError:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+    return None
+
+
+def burner(group):
+    process = start([sys.executable, str(HERE / "burner.py"), str(BURNER)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n", "the burner did not start"
+    (group / "cgroup.procs").write_text(str(process.pid))
+
+
+async def quota():
+    quiet, results = [], []
+    begin = asyncio.get_running_loop().time() + 0.2
+    await load.http(BURNER, even(2, 5, 5 if QUICK else 15), begin, quiet)
+    await load.http(BURNER, rows(5, 20, LONG), asyncio.get_running_loop().time() + 0.2, results)
+    return statistics.median(latencies(quiet)) - 5, results
+
+
 def configurations():
     lines = ["global\n maxconn 4000\n nbthread 1\n",
              "defaults\n mode http\n timeout connect 1s\n timeout client 60s\n timeout server 60s",
@@ -86,13 +124,17 @@ def configurations():
         f"events {{ worker_connections 2000; }}\nhttp {{ access_log off; keepalive_timeout 0;\n"
         + "".join(f"{k}_temp_path {WORK}/{k};\n" for k in
                   ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        + zones + servers + "}\n")
+        + zones + servers
+        + f"upstream kept {{ server 127.0.0.1:{KEPT_BACK}; keepalive 16; }}\n"
+        + f"server {{ listen 127.0.0.1:{KEPT_FRONT}; location / {{ proxy_pass http://kept;"
+        + " proxy_http_version 1.1; proxy_set_header Connection \"\"; } }\n}\n")
     (WORK / "users.txt").write_text('"postgres" ""\n')
-    (WORK / "pgbouncer.ini").write_text(
-        f"[databases]\npostgres = host=127.0.0.1 port={POSTGRES} dbname=postgres user=postgres\n"
-        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {PGBOUNCER}\nauth_type = trust\n"
-        f"auth_file = {WORK}/users.txt\npool_mode = transaction\ndefault_pool_size = 5\n"
-        "max_client_conn = 500\nunix_socket_dir =\n")
+    for port, most in ((PGBOUNCER, 500), (FULL, 20)):
+        (WORK / f"pgbouncer-{port}.ini").write_text(
+            f"[databases]\npostgres = host=127.0.0.1 port={POSTGRES} dbname=postgres user=postgres\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = trust\n"
+            f"auth_file = {WORK}/users.txt\npool_mode = transaction\ndefault_pool_size = 5\n"
+            f"max_client_conn = {most}\nunix_socket_dir =\n")
 
 
 def rows(rate, mean, seconds):
@@ -133,11 +175,12 @@ async def web(backends):
         load.http(NGINX["limit-nodelay"], even(10, 0, 5 if QUICK else 15), begin, quiet["limit-nodelay"]))
     hops = {"haproxy": statistics.median(latencies(quiet["round-robin"])) - 20,
             "nginx": statistics.median(latencies(quiet["limit-nodelay"]))}
-    results = {name: [] for name in [*WEB, *LIMITS]}
+    results = {name: [] for name in [*WEB, *LIMITS, "kept-alive"]}
     begin = loop.time() + 0.5
     jobs = [load.http(FRONT[n], rows(rate, ms, LONG), begin, results[n])
             for n, (rate, ms, _, _) in WEB.items()]
     jobs += [load.http(NGINX[n], rows(30, 0, LONG), begin, results[n]) for n in LIMITS]
+    jobs.append(load.http(KEPT_FRONT, rows(*KEPT[:2], LONG), begin, results["kept-alive"]))
 
     async def deaths():
         victim = BACK["health-checks"][0]
@@ -147,18 +190,21 @@ async def web(backends):
             await asyncio.sleep(max(0, begin + at + 10 - loop.time()))
             await tell(backends, f"up {victim}")
 
+    for port in BACK["redispatch"][:2]:
+        await tell(backends, f"down {port}")
     death = asyncio.ensure_future(deaths())
     await asyncio.gather(*jobs)
     death.cancel()
     attempts = [await tell(backends, f"count {port}") for port in BACK["retries"]]
-    return hops, results, sum(attempts)
+    return hops, results, sum(attempts), await tell(backends, f"count {KEPT_BACK}")
 
 
 async def pool():
-    quiet, results = [], []
+    quiet, results, full = [], [], []
     await load.postgres(PGBOUNCER, b"postgres", even(10, 20, 3 if QUICK else 10), None, quiet, 20)
     await load.postgres(PGBOUNCER, b"postgres", rows(40, 100, SHORT), None, results)
-    return statistics.median(latencies(quiet)) - 20, results
+    await load.connecting(FULL, b"postgres", rows(60, 100, SHORT), full)
+    return statistics.median(latencies(quiet)) - 20, results, full
 
 
 class Redis:
@@ -270,7 +316,8 @@ def percent(value):
 
 def main():
     configurations()
-    ports = json.dumps([(p, workers, fails) for n, (_, _, workers, fails) in WEB.items() for p in BACK[n]])
+    ports = [(p, workers, fails, 0) for n, (_, _, workers, fails) in WEB.items() for p in BACK[n]]
+    ports = json.dumps([*ports, (KEPT_BACK, 100, 0, KEPT[2])])
     backends = start([sys.executable, str(HERE / "backends.py"), ports], text=True,
                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert backends.stdout.readline() == "ready\n", "the backends did not start"
@@ -279,16 +326,15 @@ def main():
     time.sleep(1)
     table = Table()
     note("HAProxy and nginx", LONG)
-    hops, real, attempts = fine.run(web(backends))
+    hops, real, attempts, opened = fine.run(web(backends))
     stop_all()
     for name in ("central-queue", "round-robin", "least-connections", "random-of-two"):
-        legs = 6 if name == "central-queue" else 4
-        simulated = simulate(name, LONG, hops["haproxy"], legs)
+        simulated = simulate(name, LONG, hops["haproxy"], 4)
         took = latencies(real[name])
         table.add("HAProxy", name, "mean", statistics.mean(took), figure(simulated, "summary.latency.mean") * 1000, ms)
         table.add("HAProxy", name, "p50", quantile(took, 0.5), figure(simulated, "summary.latency.p50") * 1000, ms)
         table.add("HAProxy", name, "p99", quantile(took, 0.99), figure(simulated, "summary.latency.p99") * 1000, ms)
-    simulated = simulate("queue-timeout", LONG, hops["haproxy"], 6)
+    simulated = simulate("queue-timeout", LONG, hops["haproxy"], 4)
     took = latencies(real["queue-timeout"])
     table.add("HAProxy", "queue-timeout", "refused", refused(real["queue-timeout"]), 1 - figure(simulated, "summary.availability"), percent)
     table.add("HAProxy", "queue-timeout", "p99", quantile(took, 0.99), figure(simulated, "summary.latency.p99") * 1000, ms)
@@ -298,6 +344,9 @@ def main():
     outcomes = figure(simulated, "nodes.servers.outcomes")
     per_request = sum(outcomes.values()) / figure(simulated, "summary.requests.issued")
     table.add("HAProxy", "retries", "attempts", attempts / sent, per_request, lambda x: f"{x:.3f}")
+    simulated = simulate("redispatch", LONG, hops["haproxy"], 6)
+    table.add("HAProxy", "redispatch", "failed", refused(real["redispatch"]), 1 - figure(simulated, "summary.availability"), percent)
+    table.add("HAProxy", "redispatch", "mean", statistics.mean(latencies(real["redispatch"])), figure(simulated, "summary.latency.mean") * 1000, ms)
     simulated = simulate("health-checks", LONG, hops["haproxy"], 4)
     table.add("HAProxy", "health-checks", "failed", refused(real["health-checks"]), 1 - figure(simulated, "summary.availability"), lambda x: f"{x * 100:.2f} %")
     for name in LIMITS:
@@ -309,6 +358,27 @@ def main():
         if name == "limit-delay":
             table.add("nginx", name, "mean", statistics.mean(took), figure(simulated, "summary.latency.mean") * 1000, ms)
             table.add("nginx", name, "p99", quantile(took, 0.99), figure(simulated, "summary.latency.p99") * 1000, ms)
+
+    simulated = simulate("kept-alive", LONG, hops["nginx"], 4)
+    sent = len(real["kept-alive"])
+    setups = figure(simulated, "nodes.nginx.pools.backend.setups") * LONG / sent
+    table.add("nginx", "kept-alive", "connections a request", opened / sent, setups, lambda x: f"{x:.3f}")
+
+    if group := control_group():
+        try:
+            burner(group)
+            note("a control group", LONG)
+            hop, results = fine.run(quota())
+        finally:
+            stop_all()
+            group.rmdir()
+        simulated = simulate("quota", LONG, hop, 2)
+        took = latencies(results)
+        table.add("Linux", "quota", "mean", statistics.mean(took), figure(simulated, "summary.latency.mean") * 1000, ms)
+        table.add("Linux", "quota", "p50", quantile(took, 0.5), figure(simulated, "summary.latency.p50") * 1000, ms)
+        table.add("Linux", "quota", "p99", quantile(took, 0.99), figure(simulated, "summary.latency.p99") * 1000, ms)
+    else:
+        note("no control group can be made here: left out quota", 0)
 
     owner = "postgres"
     shutil.chown(WORK, owner)
@@ -324,16 +394,21 @@ def main():
         if subprocess.run([POSTGRES_BIN + "/pg_isready", "-h", "127.0.0.1", "-p", str(POSTGRES)], stdout=subprocess.DEVNULL).returncode == 0:
             break
         time.sleep(0.2)
-    start(["pgbouncer", str(WORK / "pgbouncer.ini")], owner)
+    for port in (PGBOUNCER, FULL):
+        start(["pgbouncer", str(WORK / f"pgbouncer-{port}.ini")], owner)
     time.sleep(1)
-    note("PgBouncer", SHORT)
-    hop, results = fine.run(pool())
+    note("PgBouncer", 2 * SHORT)
+    hop, results, full = fine.run(pool())
     stop_all()
     hops["pgbouncer"] = hop
     simulated = simulate("pool-of-five", SHORT, hop, 4)
     took = latencies(results)
     table.add("PgBouncer", "pool-of-five", "mean", statistics.mean(took), figure(simulated, "summary.latency.mean") * 1000, ms)
     table.add("PgBouncer", "pool-of-five", "p99", quantile(took, 0.99), figure(simulated, "summary.latency.p99") * 1000, ms)
+
+    simulated = simulate("clients-refused", SHORT, hop, 4)
+    table.add("PgBouncer", "clients-refused", "refused", refused(full), 1 - figure(simulated, "summary.availability"), percent)
+    table.add("PgBouncer", "clients-refused", "mean", statistics.mean(latencies(full)), figure(simulated, "summary.latency.mean") * 1000, ms)
 
     for seed, name in enumerate(REDIS):
         if not (HERE / f"{name}.yaml").exists():
@@ -357,10 +432,7 @@ def note(what, seconds):
 
 
 # Why a figure may differ by more than a tenth.
-REASONS = {
-    ("central-queue", "p99"): "a slot is held for a hop as long as at low load, where processors sleep in between; "
-    "at a load of 85 % that is felt (with half the hop the p99 is 1034.8 ms, the mean 265.9 ms)",
-}
+REASONS = {}
 
 
 class Table:

@@ -39,13 +39,18 @@ class Postgres(asyncio.Protocol):
     """A connection on which one query at a time is asked."""
 
     def __init__(self, user):
-        self.user, self.data, self.waiter = user, b"", None
+        self.user, self.data, self.waiter, self.failed = user, b"", None, False
 
     def connection_made(self, transport):
         self.transport = transport
         body = b"\x00\x03\x00\x00user\x00" + self.user + b"\x00database\x00" + self.user + b"\x00\x00"
         transport.write((len(body) + 4).to_bytes(4, "big") + body)
         self.waiter = asyncio.get_running_loop().create_future()
+
+    def connection_lost(self, _):
+        self.failed = True
+        if self.waiter and not self.waiter.done():
+            self.waiter.set_result(None)
 
     def data_received(self, data):
         self.data += data
@@ -82,6 +87,25 @@ async def postgres(port, user, rows, begin, results, connections=120):
         ok = await connection.query(b"select pg_sleep(%.6f)" % (ms / 1000))
         results.append((due, loop.time() - begin - due, 200 if ok else 0))
         idle.append(connection)
+
+    await paced(rows, begin, ask, results)
+
+
+async def connecting(port, user, rows, results):
+    """The same, with a connection for each query, which the server may refuse."""
+    loop = asyncio.get_running_loop()
+    begin = loop.time() + 0.2
+
+    async def ask(due, ms):
+        try:
+            _, connection = await loop.create_connection(lambda: Postgres(user), "127.0.0.1", port)
+        except OSError:
+            results.append((due, loop.time() - begin - due, 0))
+            return
+        await connection.waiter
+        ok = not connection.failed and await connection.query(b"select pg_sleep(%.6f)" % (ms / 1000))
+        results.append((due, loop.time() - begin - due, 200 if ok else 0))
+        connection.transport.close()
 
     await paced(rows, begin, ask, results)
 
