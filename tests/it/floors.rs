@@ -176,6 +176,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "consistency/watched",
             "dns/resolve*",
             "fault/death",
+            "resilience/charge",
             "resilience/elsewhere",
             "resilience/tried",
             "fault/harmed",

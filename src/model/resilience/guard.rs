@@ -13,9 +13,10 @@ mod wires;
 use super::{
     breaker::{Breaker, BreakerPolicy},
     budget::{BudgetPolicy, Spent},
+    charge::charge,
     hedge::Latencies,
     permits::{Permit, PermitPolicy, Permits},
-    rate_limit::{CAUSES, Limiter, RateLimit, take_all},
+    rate_limit::{Limiter, RateLimit},
     throttle::{Throttle, ThrottleSpec},
 };
 use crate::engine::random::mix;
@@ -451,30 +452,8 @@ impl Guard {
         if self.limiters.len() < limits.len() {
             self.limiters = vec![Limiter::default(); limits.len()].into();
         }
-        let now = world.now();
-        let own = &mut self.limiters;
-        let mut each = |i: usize, takes: bool, world: &mut World| {
-            let limit = &limits[i];
-            let id = limit.per.map_or(0, |per| world.attribute(per, slot).to_bits());
-            let limiter = match limit.shared {
-                Some(shared) => &mut world.limiters[shared],
-                None => &mut own[i],
-            };
-            if takes {
-                limiter.take(limit, id, now, at_once)
-            } else {
-                limiter.asks(limit, id, now, at_once)
-            }
-        };
-        if limits.len() == 1 {
-            return each(0, true, world);
-        }
-        let mut refused = Vec::new();
-        let turn = take_all(limits.len(), |i, takes| each(i, takes, world), |i| refused.push(i));
-        for i in refused {
-            note(slot, CAUSES[i], world);
-        }
-        turn
+        let refused = |cause, world: &mut World| note(slot, cause, world);
+        charge(limits, &mut self.limiters, (slot, at_once), world, refused)
     }
 }
 

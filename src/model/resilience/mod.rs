@@ -6,6 +6,7 @@ pub mod breaker;
 pub mod budget;
 pub mod build;
 pub mod caller;
+pub mod charge;
 pub mod check;
 pub mod elsewhere;
 pub mod flight;

@@ -22,7 +22,8 @@ use crate::{
         resilience::{
             adaptive::{Adaptive, ConcurrencySpec},
             build::rate_limits,
-            rate_limit::{CAUSES, Limiter, RateLimit, take_all},
+            charge::charge,
+            rate_limit::{Limiter, RateLimit},
         },
         service::{
             check_parts::{Class, class},
@@ -233,31 +234,10 @@ impl Inbound {
         let rules = &self.rules;
         let Some(at) = rules.limits.iter().position(|l| l.0.is_none_or(of)) else { return Some(0) };
         let limits = &rules.limits[at].1;
-        let (now, inst, node) =
-            (world.now(), usize::from(world.frames[slot].inst), world.frames[slot].node);
+        let (inst, node) = (usize::from(world.frames[slot].inst), world.frames[slot].node);
         let own = &mut self.doors[inst].limiters[at];
-        let mut each = |i: usize, takes: bool, world: &mut World| {
-            let limit = &limits[i];
-            let id = limit.per.map_or(0, |per| world.attribute(per, slot).to_bits());
-            let limiter = match limit.shared {
-                Some(shared) => &mut world.limiters[shared],
-                None => &mut own[i],
-            };
-            if takes {
-                limiter.take(limit, id, now, false)
-            } else {
-                limiter.asks(limit, id, now, false)
-            }
-        };
-        if limits.len() == 1 {
-            return each(0, true, world);
-        }
-        let mut refused = Vec::new();
-        let turn = take_all(limits.len(), |i, takes| each(i, takes, world), |i| refused.push(i));
-        for i in refused {
-            world.record.node(node).cause(CAUSES[i]);
-        }
-        turn
+        let refused = |cause, world: &mut World| world.record.node(node).cause(cause);
+        charge(limits, own, (slot, false), world, refused)
     }
 }
 
