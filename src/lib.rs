@@ -2,6 +2,7 @@
 //!
 //! The modules below are listed in layer order, lowest first; imports go down only.
 
+pub mod cause;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod engine;
@@ -9,6 +10,7 @@ mod explain;
 mod expr;
 mod history;
 mod model;
+pub mod outcome;
 pub mod plan;
 pub mod problem;
 mod replication;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::cause::Cause;
 use serde::{Deserialize, Serialize};
 
 mod cap;
@@ -60,7 +61,7 @@ pub use purchase::{ClassResults, PurchaseResults};
 pub use queues::{DepthResults, GroupResults, OutboxResults, QueueResults};
 pub use replicas::{ElectionResults, LeaderResults, ReplicaResults, ReplicasResults};
 pub use requests::{
-    Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT, seconds,
+    Evidence, Happened, Requests, RequestsInWindow, SIDES, Selection, UNIT, seconds,
 };
 pub use scaling::{ScaledResults, ScalingResults};
 pub use series::{ClientSeries, InstanceSeries, NodeSeries, SideSeries, TimeSeries};
@@ -217,7 +218,7 @@ pub struct NodeResults {
     pub outcomes: BTreeMap<String, u64>,
     /// Finer causes of outcomes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub causes: BTreeMap<String, u64>,
+    pub causes: BTreeMap<Cause, u64>,
     /// Time in which it was up, and how often it went down.
     #[serde(flatten)]
     pub uptime: UptimeResults,

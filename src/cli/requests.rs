@@ -14,8 +14,9 @@ use super::{
 };
 use crate::{
     cli::say::{Exit, Voice, complain, refuse},
+    outcome::Outcome,
     problem::near,
-    results::{DataFile, OUTCOMES, Results, Watched, Waterfall},
+    results::{DataFile, Results, Watched, Waterfall},
     scenario::load::Files as _,
     study::{self, Study, Watching, seeds},
 };
@@ -33,7 +34,7 @@ pub(super) struct Asked {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     slowest: Option<u16>,
     /// Show the first three requests that ended so; with --slowest the slowest of them
-    #[arg(long, value_name = "OUTCOME", value_parser = PossibleValuesParser::new(OUTCOMES))]
+    #[arg(long, value_name = "OUTCOME", value_parser = PossibleValuesParser::new(Outcome::NAMES))]
     outcome: Option<String>,
     /// The replication, from 0; when absent the one that the timeline is read from, or 0
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(0..100_000))]

@@ -1,8 +1,8 @@
-//! Causes that nodes note, as events.
+//! Causes that nodes count, as events.
 //!
-//! **Invariant.** Each is called by what somebody may change.
+//! **Invariant.** Of each it is said here whether it is told of, and it is called by what somebody may change.
 
-use crate::results::EventKind;
+use crate::{cause::Cause, results::EventKind};
 
 /// What a cause is counted of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,44 +17,113 @@ pub(super) enum Of {
     Starts,
 }
 
-/// Causes of refusals and waits a node notes, what they are events of, what they are called, and of what they are.
-pub(super) const CAUSES: [(&str, EventKind, &str, Of); 33] = [
-    ("queue_full", EventKind::RefusalsBegan, "queue full", Of::Arrivals),
-    ("abandoned", EventKind::RefusalsBegan, "patience over", Of::Arrivals),
-    ("codel", EventKind::RefusalsBegan, "dropped by CoDel", Of::Arrivals),
-    ("bulkhead_full", EventKind::RefusalsBegan, "bulkhead full", Of::Calls),
-    ("pool_exhausted", EventKind::RefusalsBegan, "pool exhausted", Of::Calls),
-    ("rate_limited", EventKind::RefusalsBegan, "rate limit", Of::Arrivals),
-    ("rate_limited", EventKind::RefusalsBegan, "rate limit of calls", Of::Calls),
-    ("shed_queue", EventKind::RefusalsBegan, "shed: queue too long", Of::Arrivals),
-    ("shed_wait", EventKind::RefusalsBegan, "shed: waits too long", Of::Arrivals),
-    ("shed_reserve", EventKind::RefusalsBegan, "shed: room kept for others", Of::Arrivals),
-    ("shed_concurrency", EventKind::RefusalsBegan, "shed: concurrency limit", Of::Arrivals),
-    ("breaker_open", EventKind::RefusalsBegan, "breaker open", Of::Calls),
-    ("self_throttled", EventKind::RefusalsBegan, "throttled by the caller", Of::Calls),
-    ("no_live_target", EventKind::RefusalsBegan, "no live target", Of::Arrivals),
-    ("connection_refused", EventKind::RefusalsBegan, "connection refused", Of::Absent),
-    ("too_many_connections", EventKind::RefusalsBegan, "too many connections", Of::Arrivals),
-    ("connection_reset", EventKind::RefusalsBegan, "connections reset", Of::Calls),
-    ("connect_timeout", EventKind::RefusalsBegan, "connections not opened in time", Of::Calls),
-    ("no_free_port", EventKind::RefusalsBegan, "no free port", Of::Calls),
-    ("nobody_there", EventKind::RefusalsBegan, "no instance", Of::Absent),
-    ("no_lease", EventKind::RefusalsBegan, "lease lost", Of::Arrivals),
-    ("unauthorized", EventKind::RefusalsBegan, "unauthorized", Of::Arrivals),
-    ("out_of_memory", EventKind::RefusalsBegan, "out of memory", Of::Arrivals),
-    ("out_of_threads", EventKind::RefusalsBegan, "out of threads", Of::Arrivals),
-    ("out_of_descriptors", EventKind::RefusalsBegan, "out of descriptors", Of::Arrivals),
-    ("pushed_out", EventKind::RefusalsBegan, "pushed out by more urgent ones", Of::Arrivals),
-    ("throttled", EventKind::RefusalsBegan, "no environment", Of::Starts),
-    ("door_wait", EventKind::WaitsBegan, "its turn at the door", Of::Arrivals),
-    ("over_quota", EventKind::WaitsBegan, "the next period of its quota", Of::Arrivals),
-    ("held", EventKind::WaitsBegan, "an instance", Of::Arrivals),
-    ("throttled", EventKind::WaitsBegan, "a token", Of::Calls),
-    ("pool_wait", EventKind::WaitsBegan, "a connection", Of::Calls),
-    ("bulkhead_wait", EventKind::WaitsBegan, "the bulkhead", Of::Calls),
-];
+/// As what a cause is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Refusals begin, of what they are and by what.
+    Refused(Of, &'static str),
+    /// Waits begin, of what they are and for what.
+    Waits(Of, &'static str),
+    /// Time-outs begin, of these.
+    TimeOuts(&'static str),
+    /// It happens for the first time.
+    First(EventKind),
+}
+
+use Of::{Absent, Arrivals, Calls, Starts};
+use Told::{First, Refused, TimeOuts, Waits};
+
+/// As what a cause is told of where there is more of it than in the quiet time; of some nothing is told that others do
+/// not tell already: callers of their failures, replicas of their leaders, caches of their misses.
+pub(super) const fn told(cause: Cause) -> &'static [Told] {
+    match cause {
+        Cause::QueueFull => &[Refused(Arrivals, "queue full")],
+        Cause::Abandoned => &[Refused(Arrivals, "patience over")],
+        Cause::Codel => &[Refused(Arrivals, "dropped by CoDel")],
+        Cause::BulkheadFull => &[Refused(Calls, "bulkhead full")],
+        Cause::PoolExhausted => &[Refused(Calls, "pool exhausted")],
+        // The door's limit and that of calls have one name.
+        Cause::RateLimited => {
+            &[Refused(Arrivals, "rate limit"), Refused(Calls, "rate limit of calls")]
+        }
+        Cause::ShedQueue => &[Refused(Arrivals, "shed: queue too long")],
+        Cause::ShedWait => &[Refused(Arrivals, "shed: waits too long")],
+        Cause::ShedReserve => &[Refused(Arrivals, "shed: room kept for others")],
+        Cause::ShedConcurrency => &[Refused(Arrivals, "shed: concurrency limit")],
+        Cause::BreakerOpen => &[Refused(Calls, "breaker open")],
+        Cause::SelfThrottled => &[Refused(Calls, "throttled by the caller")],
+        Cause::NoLiveTarget => &[Refused(Arrivals, "no live target")],
+        Cause::ConnectionRefused => &[Refused(Absent, "connection refused")],
+        Cause::TooManyConnections => &[Refused(Arrivals, "too many connections")],
+        Cause::ConnectionReset => &[Refused(Calls, "connections reset")],
+        Cause::ConnectTimeout => &[Refused(Calls, "connections not opened in time")],
+        Cause::NoFreePort => &[Refused(Calls, "no free port")],
+        Cause::NobodyThere => &[Refused(Absent, "no instance")],
+        Cause::NoLease => &[Refused(Arrivals, "lease lost")],
+        Cause::Unauthorized => &[Refused(Arrivals, "unauthorized")],
+        Cause::OutOfMemory => &[Refused(Arrivals, "out of memory")],
+        Cause::OutOfThreads => &[Refused(Arrivals, "out of threads")],
+        Cause::OutOfDescriptors => &[Refused(Arrivals, "out of descriptors")],
+        Cause::PushedOut => &[Refused(Arrivals, "pushed out by more urgent ones")],
+        // What no environment started for has the name of calls that wait for a token.
+        Cause::Throttled => &[Refused(Starts, "no environment"), Waits(Calls, "a token")],
+        Cause::DoorWait => &[Waits(Arrivals, "its turn at the door")],
+        Cause::OverQuota => &[Waits(Arrivals, "the next period of its quota")],
+        Cause::Held => &[Waits(Arrivals, "an instance")],
+        Cause::PoolWait => &[Waits(Calls, "a connection")],
+        Cause::BulkheadWait => &[Waits(Calls, "the bulkhead")],
+        Cause::CallTimeout => &[TimeOuts("calls")],
+        Cause::TargetTimeout => &[TimeOuts("requests passed on")],
+        Cause::BreakerOpened => &[First(EventKind::BreakerOpened)],
+        Cause::MarkedDown | Cause::Ejected => &[First(EventKind::TargetTakenOut)],
+        Cause::Aborted
+        | Cause::BackgroundFailed
+        | Cause::Behind
+        | Cause::Blocked
+        | Cause::Cancelled
+        | Cause::Conflict
+        | Cause::Corrupt
+        | Cause::Crashed
+        | Cause::Deadline
+        | Cause::Dropped
+        | Cause::FailedCall
+        | Cause::FailedFetch
+        | Cause::FailedStep
+        | Cause::Fallback
+        | Cause::Fault
+        | Cause::Fenced
+        | Cause::FillRefused
+        | Cause::Hedged
+        | Cause::LeadershipLost
+        | Cause::LeaseLost
+        | Cause::LockRetry
+        | Cause::LostAtDeadHost
+        | Cause::MarkedUp
+        | Cause::Moving
+        | Cause::Negative
+        | Cause::NoLeader
+        | Cause::NoVersion
+        | Cause::QuorumTimeout
+        | Cause::RateLimitedBy1
+        | Cause::RateLimitedBy2
+        | Cause::RateLimitedBy3
+        | Cause::RateLimitedBy4
+        | Cause::RateLimitedBy5
+        | Cause::RateLimitedBy6
+        | Cause::RateLimitedBy7
+        | Cause::RateLimitedBy8
+        | Cause::SagaLog
+        | Cause::SentOn
+        | Cause::TargetDown
+        | Cause::TooFewReplicas
+        | Cause::Unreachable => &[],
+    }
+}
 
 /// Whether what is called so is of calls.
 pub(super) fn is_of_calls(words: &str) -> bool {
-    CAUSES.iter().any(|(.., called, of)| *called == words && *of == Of::Calls)
+    let mut all = Cause::ALL.iter().flat_map(|&cause| told(cause));
+    all.any(
+        |told| matches!(told, Refused(Calls, called) | Waits(Calls, called) if *called == words),
+    )
 }

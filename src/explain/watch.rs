@@ -8,13 +8,16 @@
 use std::collections::BTreeMap;
 
 use super::{
-    causes::{CAUSES, Of},
+    causes::{Of, Told, told},
     quiet::{
         CHANGE, Quiet, answered_share, counted, fallen, is_closed, less, more, noise, some, window,
     },
     signal::{LEAST_WINDOWS, Level, Spell, falls, rises},
 };
-use crate::results::{ClientSeries, EventKind, NodeSeries, Results};
+use crate::{
+    cause::Cause,
+    results::{ClientSeries, EventKind, NodeSeries, Results},
+};
 
 /// Utilisation from which on a node is full.
 pub(super) const FULL: f64 = 0.95;
@@ -384,43 +387,48 @@ impl Watch<'_> {
                 spell.told(level)
             });
         }
-        for (cause, kind, words, of) in CAUSES {
-            let Some(rates) = node.causes.get(cause) else { continue };
-            let rule = Rule { times: 3.0, slack: 1.5, floor: SOME };
-            // The door's limit and that of calls have one name; a visit that ends so was turned away.
-            let ended = node.ended.get(cause).filter(|_| cause == "rate_limited");
-            let ended = |w: usize| ended.map_or(0.0, |rates| rates[w]);
-            // What no environment started for has the name of calls that wait for a token.
-            let starts = self.results.nodes.get(name).is_some_and(|n| n.environments.is_some());
-            if cause == "throttled" && starts != (of == Of::Starts) {
-                continue;
-            }
-            let rates: Vec<f64> = match of {
-                Of::Arrivals if cause == "rate_limited" => (0..rates.len()).map(ended).collect(),
-                _ => rates.iter().enumerate().map(|(w, rate)| (rate - ended(w)).max(0.0)).collect(),
-            };
-            let outside = if of == Of::Absent { 1.0 } else { 0.0 };
-            let asked: Vec<f64> =
-                rates.iter().zip(&node.arrivals).map(|(a, b)| outside * a + b).collect();
-            self.risen((kind, name, words), &ratio(&rates, &asked), &rule);
-        }
-        for (cause, words) in [("call_timeout", "calls"), ("target_timeout", "requests passed on")]
-        {
-            let Some(rates) = node.causes.get(cause) else { continue };
-            // Who stood by in the quiet time has no level of its own.
-            let arrivals = node.arrivals.iter().sum::<f64>() / node.arrivals.len() as f64;
-            let rule = Rule { times: 3.0, slack: 1.5, floor: SOME * arrivals };
-            self.risen((EventKind::TimeoutsBegan, name, words), &some(rates), &rule);
-        }
-        for (cause, kind) in [
-            ("breaker_opened", EventKind::BreakerOpened),
-            ("marked_down", EventKind::TargetTakenOut),
-            ("ejected", EventKind::TargetTakenOut),
-        ] {
-            if let Some(rates) = node.causes.get(cause) {
-                self.first_time(kind, name, rates);
+        for (&cause, rates) in &node.causes {
+            for told in told(cause) {
+                match *told {
+                    Told::Refused(of, words) => {
+                        self.shares((EventKind::RefusalsBegan, name, words), (cause, of), node);
+                    }
+                    Told::Waits(of, words) => {
+                        self.shares((EventKind::WaitsBegan, name, words), (cause, of), node);
+                    }
+                    Told::TimeOuts(words) => {
+                        // Who stood by in the quiet time has no level of its own.
+                        let arrivals =
+                            node.arrivals.iter().sum::<f64>() / node.arrivals.len() as f64;
+                        let rule = Rule { times: 3.0, slack: 1.5, floor: SOME * arrivals };
+                        self.risen((EventKind::TimeoutsBegan, name, words), &some(rates), &rule);
+                    }
+                    Told::First(kind) => self.first_time(kind, name, rates),
+                }
             }
         }
+    }
+
+    /// A larger share of what a cause is counted of than in the quiet time.
+    fn shares(&mut self, what: (EventKind, &str, &str), of: (Cause, Of), node: &NodeSeries) {
+        let (cause, of) = of;
+        let rates = &node.causes[&cause];
+        // A visit that ended by a rate limit was turned away by that of the door.
+        let ended = node.ended.get(cause.name()).filter(|_| cause == Cause::RateLimited);
+        let ended = |w: usize| ended.map_or(0.0, |rates| rates[w]);
+        let starts = self.results.nodes.get(what.1).is_some_and(|n| n.environments.is_some());
+        if cause == Cause::Throttled && starts != (of == Of::Starts) {
+            return;
+        }
+        let rates: Vec<f64> = match of {
+            Of::Arrivals if cause == Cause::RateLimited => (0..rates.len()).map(ended).collect(),
+            _ => rates.iter().enumerate().map(|(w, rate)| (rate - ended(w)).max(0.0)).collect(),
+        };
+        let outside = if of == Of::Absent { 1.0 } else { 0.0 };
+        let asked: Vec<f64> =
+            rates.iter().zip(&node.arrivals).map(|(a, b)| outside * a + b).collect();
+        let rule = Rule { times: 3.0, slack: 1.5, floor: SOME };
+        self.risen(what, &ratio(&rates, &asked), &rule);
     }
 
     /// Requests pile up inside a node without waiting for it, and not only because they wait for a node where

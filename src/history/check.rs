@@ -5,7 +5,7 @@
 
 use super::clock::Clock;
 use super::followed::Followed;
-use super::place::Cause;
+use super::place::NotChecked;
 use super::rows::{NEVER, Row};
 use super::zones::{Pair, Zone, conflicts};
 
@@ -71,8 +71,8 @@ pub struct Verdict {
     pub keys: u64,
     /// Those that were checked.
     pub keys_checked: u64,
-    /// The others by cause, as in [`Cause::ALL`].
-    pub not_checked: [u64; Cause::ALL.len()],
+    /// The others by cause, as in [`NotChecked::ALL`].
+    pub not_checked: [u64; NotChecked::ALL.len()],
     /// Zones in conflict, failed writes that were read, and keys on which a read found nothing where
     /// something was, or something out of nowhere.
     pub violations: u64,

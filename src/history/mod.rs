@@ -33,7 +33,7 @@ use followed::Followed;
 use journal::moment;
 pub use journal::{Entry, Journal, Moment, Values};
 use limit::Limit;
-pub use place::{Cause, Place};
+pub use place::{NotChecked, Place};
 use rows::Row;
 pub use sessions::{Seen, Sessions, Standing, Violations};
 use slab::{NONE, Slab};
@@ -319,7 +319,7 @@ impl History {
     }
 
     /// The writes of a key depend on what they find: it is not checked.
-    pub fn mark_unchecked(&mut self, key: u64, cause: Cause) {
+    pub fn mark_unchecked(&mut self, key: u64, cause: NotChecked) {
         if self.limit.follows(key) {
             let id = self.followed.find_or_add(key);
             self.followed.key_mut(id).set_cause(cause);

@@ -19,7 +19,7 @@ impl Place {
 
 /// Why a key is not checked: its writes depend on what they find, so that zones do not apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cause {
+pub enum NotChecked {
     /// Compare and set.
     Cas,
     /// Increments, merged sets and the like.
@@ -30,7 +30,7 @@ pub enum Cause {
     Transaction,
 }
 
-impl Cause {
+impl NotChecked {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Cas, Self::Increment, Self::Siblings, Self::Transaction];
 }

@@ -4,7 +4,7 @@
 //! bytes for each key, and for each version of a key with many) a followed write costs at most 64
 //! bytes even where each key is written once.
 
-use super::place::{Cause, Place};
+use super::place::{NotChecked, Place};
 use super::slab::{NONE, Slab};
 
 /// No finish yet.
@@ -210,13 +210,13 @@ impl Key {
 
     /// Why it is not checked, if it is not.
     #[must_use]
-    pub fn cause(&self) -> Option<Cause> {
+    pub fn cause(&self) -> Option<NotChecked> {
         let number = self.head >> CAUSE_BITS;
-        (number > 0 && self.alive()).then(|| Cause::ALL[number as usize - 1])
+        (number > 0 && self.alive()).then(|| NotChecked::ALL[number as usize - 1])
     }
 
     /// It will not be checked; the first cause stays.
-    pub fn set_cause(&mut self, cause: Cause) {
+    pub fn set_cause(&mut self, cause: NotChecked) {
         if self.head >> CAUSE_BITS == 0 {
             self.head |= (cause as u32 + 1) << CAUSE_BITS;
         }

@@ -12,9 +12,9 @@ use crate::{
     engine::slots::Slots,
     model::{
         ids::{NONE, Slot},
-        outcome::Outcome,
         resilience::flight::{Flight, Hold},
     },
+    outcome::Outcome,
 };
 
 /// `client` of what no client asked for.

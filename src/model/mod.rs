@@ -47,7 +47,6 @@ pub mod names;
 pub mod network;
 pub mod node;
 mod open;
-pub mod outcome;
 pub mod plan;
 pub mod prices;
 pub mod probe;

@@ -61,6 +61,8 @@ pub struct Names {
     pub sources: BTreeMap<String, Vec<String>>,
     /// What of the data is kept track of (`consistency`).
     pub tracked: Tracked,
+    /// The views that the log of a store feeds, by store.
+    pub feeds: BTreeMap<NodeId, Vec<NodeId>>,
     /// Nodes at which connections of pools end, those behind balancers of layer 4 included.
     pub far_ends: Vec<NodeId>,
 }
@@ -83,6 +85,7 @@ impl Names {
             arriving: Vec::new(),
             sources: design.sources(false),
             tracked: Tracked::default(),
+            feeds: BTreeMap::new(),
             far_ends: Vec::new(),
             design,
         };
@@ -92,6 +95,7 @@ impl Names {
         names.read_columns();
         names.read_operations();
         names.tracked = names.tracked();
+        names.feeds = names.find_feeds();
         names.far_ends = names.find_far_ends();
         names
     }
@@ -340,7 +344,10 @@ impl Names {
     /// The calls a node can make, and who takes messages out of it; `path` is that of its map.
     pub fn outgoing(&self, id: NodeId, path: &str) -> Vec<Outgoing> {
         let mut all = self.kind(id).outgoing(path);
-        for (name, spec) in self.design.nodes.iter().filter(|_| self.kind(id).is_broker()) {
+        if !self.kind(id).is_broker() {
+            return all;
+        }
+        for (name, spec) in &self.design.nodes {
             let path = format!("nodes.{}.{}", name.0, spec.kind().facts().kind);
             let own = spec.kind().consumes(&path).into_iter();
             let own = own.filter(|(from, _)| from.0 == self.name(id));

@@ -17,14 +17,15 @@ use super::{
     fault::uptime::UptimeBooks,
 };
 use crate::{
+    cause::Cause,
     model::{
         cache::books::CacheBooks,
         connection::books::PoolBooks,
         network::{PAID, books::LinkMeasured},
-        outcome::{Outcome, Tally},
         queue::counts::{GroupMeasured, OutboxMeasured, QueueMeasured},
         replication::tally::ReplicasMeasured,
     },
+    outcome::{Outcome, Tally},
     stats::{CoarseHistogram, Histogram},
     units::SimTime,
 };
@@ -368,7 +369,7 @@ pub struct NodeMeasured {
     /// Visits by outcome.
     pub outcomes: Tally,
     /// Finer causes of outcomes, such as `queue_full`, `abandoned`.
-    pub causes: BTreeMap<&'static str, u64>,
+    pub causes: BTreeMap<Cause, u64>,
     /// Per instance (per shard of a store).
     pub instances: Vec<InstanceMeasured>,
     /// What was held of each thing that is bounded; first what `utilisation` counts.
@@ -465,7 +466,7 @@ pub struct NodeWindow {
     /// Visits by outcome.
     pub outcomes: Tally,
     /// Finer causes.
-    pub causes: BTreeMap<&'static str, u64>,
+    pub causes: BTreeMap<Cause, u64>,
     /// Caches: lookups, and those that were hits.
     pub lookups: (u64, u64),
     /// Arrivals at the instances, and at the one that got most of them.

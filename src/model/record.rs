@@ -17,13 +17,10 @@ use super::{
     probe::{Around, Between, HappenedWindow, RequestSample, RequestWindow, Side, Undecided},
 };
 use crate::{
+    cause::Cause,
     engine::table::Table,
-    model::{
-        books::Area,
-        design::window_length,
-        names::Names,
-        outcome::{Outcome, Tally},
-    },
+    model::{books::Area, design::window_length, names::Names},
+    outcome::{Outcome, Tally},
     stats::Histogram,
 };
 
@@ -54,7 +51,7 @@ pub struct NodeRecord {
     /// Visits by outcome, from time 0.
     pub outcomes: Tally,
     /// Finer causes, from time 0.
-    pub causes: BTreeMap<&'static str, u64>,
+    pub causes: BTreeMap<Cause, u64>,
 }
 
 impl NodeRecord {
@@ -77,7 +74,7 @@ impl NodeRecord {
         now: u64,
         arrived: u64,
         measured_from: u64,
-        outcome: Result<Outcome, &'static str>,
+        outcome: Result<Outcome, Cause>,
     ) {
         self.departures += 1;
         self.inside.leave(now);
@@ -95,7 +92,7 @@ impl NodeRecord {
     }
 
     /// Notes a finer cause.
-    pub fn cause(&mut self, cause: &'static str) {
+    pub fn cause(&mut self, cause: Cause) {
         *self.causes.entry(cause).or_insert(0) += 1;
     }
 

@@ -10,8 +10,9 @@ use super::{
     probe::NodeWindow,
     record::NodeSnapshot,
 };
-use crate::model::{
-    books::{InstanceBooks, InstanceWindow},
+use crate::{
+    cause::Cause,
+    model::books::{InstanceBooks, InstanceWindow},
     outcome::Tally,
 };
 
@@ -287,10 +288,10 @@ pub(super) fn since(later: &Tally, earlier: &Tally) -> Tally {
 
 /// The causes that were noted after `earlier`.
 pub(super) fn causes_since(
-    later: &BTreeMap<&'static str, u64>,
-    earlier: &BTreeMap<&'static str, u64>,
-) -> BTreeMap<&'static str, u64> {
-    let new = later.iter().map(|(&cause, n)| (cause, n - earlier.get(cause).unwrap_or(&0)));
+    later: &BTreeMap<Cause, u64>,
+    earlier: &BTreeMap<Cause, u64>,
+) -> BTreeMap<Cause, u64> {
+    let new = later.iter().map(|(&cause, n)| (cause, n - earlier.get(&cause).unwrap_or(&0)));
     new.filter(|(_, n)| *n > 0).collect()
 }
 

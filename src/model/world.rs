@@ -24,6 +24,7 @@ use super::{
     tick::Tick,
 };
 use crate::{
+    cause::Cause,
     engine::{
         agenda::{Agenda, Popped, SeatId},
         table::Table,
@@ -32,9 +33,9 @@ use crate::{
         event,
         ids::{AttrRef, Host, NONE, NodeId, Slot},
         network::send::Fate,
-        outcome::Outcome,
         span::Span,
     },
+    outcome::Outcome,
 };
 
 /// Shifts a visit's identity for the draws of its reply and its cancellation.
@@ -284,7 +285,7 @@ impl World {
         let f = &mut self.frames[child];
         (f.pc, f.armed) = (Outcome::Error as u16, FINISHED);
         let message = || Message { id, size: 0 };
-        self.record.node(self.frames[child].node).cause("unreachable");
+        self.record.node(self.frames[child].node).cause(Cause::Unreachable);
         self.network.inside.send(&mut self.agenda, (child, event::REPLY), message);
     }
 

@@ -7,7 +7,10 @@ use super::{
     table::figures,
     text::{Quantity, clean, clock, estimate, plural, shorten, value},
 };
-use crate::results::{ConsistencyResults, Estimate, Results, WitnessResults};
+use crate::{
+    cause::Cause,
+    results::{ConsistencyResults, Estimate, Results, WitnessResults},
+};
 
 /// What is said of each store.
 pub(super) const COLUMNS: [&str; 7] =
@@ -159,11 +162,11 @@ fn of_updates(
         .collect();
     let causes = results.nodes.get(node).map(|node| &node.causes);
     let refused = [
-        ("conflict", "`cas` found another version than was read: a conflict"),
-        ("fenced", "a write came after one of a later holder of its lock, and was refused"),
+        (Cause::Conflict, "`cas` found another version than was read: a conflict"),
+        (Cause::Fenced, "a write came after one of a later holder of its lock, and was refused"),
     ];
     for (cause, what) in refused {
-        let count = causes.and_then(|causes| causes.get(cause)).copied();
+        let count = causes.and_then(|causes| causes.get(&cause)).copied();
         if let Some(count) = count.filter(|_| !results.seeds.is_empty()) {
             let each = value(Quantity::Number, count as f64 / results.seeds.len() as f64);
             all.push(format!("{name}: {each} times a run {what}."));

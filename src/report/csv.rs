@@ -3,19 +3,10 @@
 //! **Invariant.** No cell of text can start a formula: `= + - @`, tab and return at its start get an
 //! apostrophe (OWASP ASVS 1.2.10); numbers are left alone.
 
-use crate::results::{ClientSeries, NodeSeries, Results, SampledRequest};
-
-const OUTCOMES: [&str; 9] = [
-    "ok",
-    "degraded",
-    "timeout",
-    "error",
-    "rejected",
-    "shed",
-    "rate_limited",
-    "breaker_open",
-    "unavailable",
-];
+use crate::{
+    outcome::Outcome,
+    results::{ClientSeries, NodeSeries, Results, SampledRequest},
+};
 
 /// One row per window and client or node, one column per metric; what does not apply is empty.
 /// `all` is every client together.
@@ -26,7 +17,7 @@ pub(crate) fn time_series(results: &Results) -> Vec<u8> {
         ["start_s", "length_s", "kind", "name", "offered_per_s", "goodput_per_s", "availability"]
             .map(String::from)
             .into();
-    header.extend(OUTCOMES.iter().map(|outcome| format!("{outcome}_per_s")));
+    header.extend(Outcome::NAMES.iter().map(|outcome| format!("{outcome}_per_s")));
     header.extend(["p50", "p95", "p99", "p999"].map(|p| format!("latency_{p}_s")));
     // 1: requests of the window are on their way as the run ends.
     header.push("undecided".into());
@@ -44,7 +35,7 @@ pub(crate) fn time_series(results: &Results) -> Vec<u8> {
         for (name, node) in &series.nodes {
             let mut row = window.to_vec();
             row.extend(["node".into(), text(name)]);
-            row.extend(std::iter::repeat_n(String::new(), 3 + OUTCOMES.len() + 4 + 1));
+            row.extend(std::iter::repeat_n(String::new(), 3 + Outcome::NAMES.len() + 4 + 1));
             row.extend(node_cells(node, i));
             table.row(row);
         }
@@ -88,7 +79,7 @@ fn client_cells(client: &ClientSeries, i: usize) -> Vec<String> {
         number(client.goodput.get(i)),
         optional(&client.availability, i),
     ];
-    for outcome in OUTCOMES {
+    for outcome in Outcome::NAMES {
         // An outcome that never happened has no vector: its rate is 0.
         let rate = client.outcomes.get(outcome).map_or(Some(&0.0), |rates| rates.get(i));
         cells.push(number(rate));
@@ -169,7 +160,7 @@ mod tests {
     fn each_figure_stands_under_its_name() {
         let mut results = fixture::shop();
         let client = results.series.clients.get_mut("all").unwrap();
-        for (place, outcome) in OUTCOMES.iter().enumerate() {
+        for (place, outcome) in Outcome::NAMES.iter().enumerate() {
             let rates = vec![(place + 1) as f64; client.offered.len()];
             client.outcomes.insert((*outcome).to_owned(), rates);
         }
@@ -210,7 +201,8 @@ mod tests {
     fn no_column_holds_the_figure_of_another() {
         let mut results = fixture::shop();
         let one = |value: f64| vec![Some(value)];
-        let outcomes = OUTCOMES.iter().zip(1..).map(|(o, n)| ((*o).to_owned(), vec![f64::from(n)]));
+        let outcomes =
+            Outcome::NAMES.iter().zip(1..).map(|(o, n)| ((*o).to_owned(), vec![f64::from(n)]));
         results.series.start = vec![100.0];
         results.series.length = vec![101.0];
         let client = ClientSeries {

@@ -9,6 +9,7 @@ use super::{
     text::{Quantity, about, clean, clock, duration, value},
 };
 use crate::{
+    cause::Cause,
     explain::returned,
     results::{FaultResults, NodeBlame, Results, SloResult},
 };
@@ -226,7 +227,7 @@ pub(crate) fn bottleneck(results: &Results) -> Option<String> {
 /// clients, locks of single keys, none of which is a resource of a node.
 fn held_up(results: &Results) -> Option<String> {
     let refused = results.nodes.iter().filter_map(|(name, node)| {
-        let count = *node.causes.get("rate_limited")? as f64;
+        let count = *node.causes.get(&Cause::RateLimited)? as f64;
         let visits: u64 = node.outcomes.values().sum();
         let share = count / visits.max(1) as f64;
         (share >= 0.01).then_some((name, share))

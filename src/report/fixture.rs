@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::results::{
-    Blame, Bottleneck, ClientResults, ClientSeries, Design, Distribution, Edge, Estimate,
-    EventKind, InstanceCounts, InstanceResults, NodeBlame, NodeResults, NodeSeries,
-    ReplicationResults, RequestCounts, RequestFigures, Results, SloResult, Summary, TimeSeries,
-    Timeline, TimelineEvent, UptimeResults, Vertex,
+use crate::{
+    cause::Cause,
+    results::{
+        Blame, Bottleneck, ClientResults, ClientSeries, Design, Distribution, Edge, Estimate,
+        EventKind, InstanceCounts, InstanceResults, NodeBlame, NodeResults, NodeSeries,
+        ReplicationResults, RequestCounts, RequestFigures, Results, SloResult, Summary, TimeSeries,
+        Timeline, TimelineEvent, UptimeResults, Vertex,
+    },
 };
 
 /// An estimate over ten replications.
@@ -95,7 +98,7 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
         service_time: distribution(0.005, 700_000),
         response_time: distribution(0.009 + load * 0.01, 700_000),
         outcomes: [("ok".into(), 706_512), ("rejected".into(), 3_247)].into(),
-        causes: [("queue_full".into(), 3_247)].into(),
+        causes: [(Cause::QueueFull, 3_247)].into(),
         uptime: UptimeResults {
             availability_time: estimate(1.0, 0.0),
             outages_per_year: estimate(0.0, 0.0),
@@ -420,7 +423,6 @@ pub(crate) fn hostile(payload: &str) -> Results {
     let mut node = results.nodes["api"].clone();
     node.kind = bad();
     node.outcomes.insert(bad(), 3);
-    node.causes.insert(bad(), 3);
     results.nodes.insert(bad(), node);
     results.slos[0].expression = bad();
     results.slos[0].verdict = bad();

@@ -15,7 +15,7 @@ pub(super) mod sweep;
 mod table;
 
 use live::Detail;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use table::{Cell, Table};
 
 use super::{
@@ -491,7 +491,10 @@ fn balance(out: &mut String, results: &Results) {
 }
 
 /// Counts by name, per run.
-fn counts<'r>(results: &Results, all: impl Iterator<Item = (&'r String, &'r u64)>) -> String {
+fn counts<'r, N: Display + 'r>(
+    results: &Results,
+    all: impl Iterator<Item = (&'r N, &'r u64)>,
+) -> String {
     let some = all.filter(|(_, n)| **n > 0);
     let parts: Vec<String> =
         some.map(|(name, n)| format!("{name} {}", per_run(results, *n))).collect();

@@ -4,7 +4,10 @@
 //! **Invariant.** As in `results.rs`.
 
 use super::text::{Quantity, clean, estimate, shorten};
-use crate::results::{Estimate, Results};
+use crate::{
+    cause::Cause,
+    results::{Estimate, Results},
+};
 
 /// What is said of each autoscaler.
 pub(super) const SCALED: [&str; 5] =
@@ -24,7 +27,7 @@ pub(super) fn scaled(
     let (mut all, runs) = (Vec::new(), results.replications.len().max(1) as f64);
     for (name, node) in &results.nodes {
         let Some(of) = node.scaling.as_deref() else { continue };
-        let held = node.causes.get("held").copied().unwrap_or_default() as f64;
+        let held = node.causes.get(&Cause::Held).copied().unwrap_or_default() as f64;
         let held = Estimate { value: Some(held / runs), ..Estimate::default() };
         all.push(vec![
             shorten(name, 20),

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    ClientSeries, Estimate, Happened, Means, OUTCOMES, Ratios, RequestCounts, RequestFigures,
-    Requests, RequestsInWindow, Samples, requests::from_ns, seconds, steady::Levels,
+    ClientSeries, Estimate, Happened, Means, Ratios, RequestCounts, RequestFigures, Requests,
+    RequestsInWindow, Samples, requests::from_ns, seconds, steady::Levels,
 };
-use crate::stats::Histogram;
+use crate::{outcome::Outcome, stats::Histogram};
 
 /// Good requests, decided ones, and those in flight that count as bad where that counts: in a run that is steady and in
 /// one in which more and more are in flight.
@@ -188,7 +188,7 @@ impl SeriesPool {
     #[must_use]
     pub fn series(&self) -> ClientSeries {
         let mut series = ClientSeries::default();
-        let used: Vec<usize> = (0..OUTCOMES.len())
+        let used: Vec<usize> = (0..Outcome::NAMES.len())
             .filter(|&o| o == 0 || self.windows.iter().any(|w| w.outcomes[o] > 0))
             .collect();
         for window in &self.windows {
@@ -201,7 +201,7 @@ impl SeriesPool {
                 (window.issued > 0).then(|| window.attempts as f64 / window.issued as f64);
             series.attempts_per_request.push(attempts);
             for &outcome in &used {
-                let rates = series.outcomes.entry(OUTCOMES[outcome].to_owned()).or_default();
+                let rates = series.outcomes.entry(Outcome::NAMES[outcome].to_owned()).or_default();
                 rates.push(rate(window.outcomes[outcome]));
             }
             let quantile = |q| window.latency.quantile(q).map(from_ns);
@@ -231,7 +231,7 @@ fn what_happened(series: &mut ClientSeries, windows: &[RequestsInWindow]) {
         if any { rates(count) } else { Vec::new() }
     };
     series.answered = rates(&|h| h.good);
-    for (outcome, name) in OUTCOMES.iter().enumerate().skip(1) {
+    for (outcome, name) in Outcome::NAMES.iter().enumerate().skip(1) {
         let rates = some(&|h| h.ended[outcome]);
         if !rates.is_empty() {
             series.ended.insert((*name).to_owned(), rates);

@@ -7,19 +7,6 @@ use std::collections::BTreeMap;
 use super::{RequestCounts, Results};
 use crate::stats::{CoarseHistogram, Histogram};
 
-/// Names of the outcomes in the order of every tally.
-pub const OUTCOMES: [&str; 9] = [
-    "ok",
-    "degraded",
-    "timeout",
-    "error",
-    "rejected",
-    "shed",
-    "rate_limited",
-    "breaker_open",
-    "unavailable",
-];
-
 /// Where a request lies with regard to a fault, by its intended send.
 pub const SIDES: [&str; 3] = ["before", "during", "after"];
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::cause::Cause;
 use serde::{Deserialize, Serialize};
 
 /// Figures per window of simulated time, averaged or merged over replications; vectors are as long
@@ -108,7 +109,7 @@ pub struct NodeSeries {
     pub ended: BTreeMap<String, Vec<f64>>,
     /// Finer causes, per second.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub causes: BTreeMap<String, Vec<f64>>,
+    pub causes: BTreeMap<Cause, Vec<f64>>,
     /// Share of the arrivals that came to the instance that got most of them, if there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub largest_share: Vec<Option<f64>>,

@@ -25,6 +25,7 @@ use crate::{
         prices::Tariff,
         probe::{Between, ClientMeasured, HangingMeasured, Measured, RequestSample},
     },
+    outcome::Outcome,
     results::{
         self, Blame, BudgetResults, ClientResults, DataFile, Design, Estimate, FaultResults,
         Hanging, Means, ReplicationResults, RequestFigures, RequestPool, Requests, Results,
@@ -441,7 +442,7 @@ impl Accumulator {
                 latency: seconds(sample.latency),
                 key: sample.key,
                 attempts: sample.attempts,
-                outcome: results::OUTCOMES[sample.outcome as usize].to_owned(),
+                outcome: Outcome::NAMES[sample.outcome as usize].to_owned(),
             }
         };
         self.samples.iter().map(row).collect()

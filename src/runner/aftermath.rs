@@ -7,10 +7,8 @@
 use super::replication::window_spans;
 use crate::{
     engine::law::to_nanos,
-    model::{
-        outcome::Outcome,
-        probe::{FaultMeasured, Measured, NodeMeasured, NodeWindow},
-    },
+    model::probe::{FaultMeasured, Measured, NodeMeasured, NodeWindow},
+    outcome::Outcome,
     results::{Requests, RequestsInWindow, seconds},
 };
 

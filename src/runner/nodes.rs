@@ -18,16 +18,17 @@ use super::{
     scaling::ScalingPool,
 };
 use crate::{
+    cause::Cause,
     model::{
         cache::books::CacheBooks,
         fault::uptime::UptimeBooks,
-        outcome::{Tally, successes},
         probe::{InstanceMeasured, Measured, NodeMeasured, NodeWindow, view::ViewMeasured},
     },
+    outcome::{Outcome, Tally, successes},
     results::{
         CacheResults, InstanceCounts, InstanceResults, Levels, Lookups, Means, NodeResults,
-        NodeSeries, OUTCOMES, OutboxResults, Ratios, SagaResults, Samples, ThrottledResults,
-        UptimeResults, ViewResults, seconds,
+        NodeSeries, OutboxResults, Ratios, SagaResults, Samples, ThrottledResults, UptimeResults,
+        ViewResults, seconds,
     },
 };
 
@@ -53,7 +54,7 @@ pub(super) struct NodePool {
     service: Samples,
     response: Samples,
     outcomes: Tally,
-    causes: BTreeMap<&'static str, u64>,
+    causes: BTreeMap<Cause, u64>,
     uptime: UptimePool,
     /// Mean number of instances down.
     down: Means,
@@ -180,7 +181,7 @@ impl NodePool {
         for (mine, theirs) in self.outcomes.iter_mut().zip(&node.outcomes) {
             *mine += theirs;
         }
-        for (cause, count) in &node.causes {
+        for (&cause, count) in &node.causes {
             *self.causes.entry(cause).or_default() += count;
         }
         self.uptime.push(node.uptime, node.span);
@@ -297,8 +298,7 @@ impl NodePool {
             if store { (listed, Vec::new()) } else { (Vec::new(), listed) };
         let shards =
             self.replicas.as_ref().map_or(shards.clone(), |r| r.shards(&shards, confidence));
-        let outcomes = OUTCOMES.iter().zip(self.outcomes);
-        let causes = self.causes.iter();
+        let outcomes = Outcome::NAMES.iter().zip(self.outcomes);
         NodeResults {
             kind: self.kind.to_owned(),
             utilisation: mean(&self.utilisation).fraction(),
@@ -313,7 +313,7 @@ impl NodePool {
             service_time: self.service.distribution(confidence),
             response_time: self.response.distribution(confidence),
             outcomes: outcomes.map(|(name, count)| ((*name).to_owned(), count)).collect(),
-            causes: causes.map(|(cause, count)| ((*cause).to_owned(), *count)).collect(),
+            causes: self.causes.clone(),
             uptime: self.uptime.results(confidence),
             consistency: self.consistency.as_ref().map(|pool| Box::new(pool.results(confidence))),
             replicas: self.replicas.as_ref().map(|pool| Box::new(pool.results(confidence))),
@@ -376,11 +376,11 @@ impl NodePool {
         };
         let (gone, down) = (mean(|w| w.down), mean(|w| w.down - w.off));
         let places = self.instances as f64;
-        let ends = OUTCOMES.iter().enumerate().skip(1);
+        let ends = Outcome::NAMES.iter().enumerate().skip(1);
         let ends = ends.filter(|(o, _)| sums.iter().any(|(w, _)| w.outcomes[*o] > 0));
-        let causes: BTreeSet<&'static str> =
+        let causes: BTreeSet<Cause> =
             sums.iter().flat_map(|(w, _)| w.causes.keys().copied()).collect();
-        let cause = |name| rates(&|w| w.causes.get(name).copied().unwrap_or_default());
+        let noted = |cause| rates(&|w| w.causes.get(&cause).copied().unwrap_or_default());
         let ratio = |(all, some): (u64, u64)| (all > 0).then(|| some as f64 / all as f64);
         let ratios = |wanted: bool, pick: fn(&NodeWindow) -> (u64, u64)| {
             sums.iter().filter(|_| wanted).map(|(w, _)| ratio(pick(w))).collect()
@@ -402,7 +402,7 @@ impl NodePool {
             },
             down: if down.iter().any(|&n| n > 0.0) { down } else { Vec::new() },
             ended: ends.map(|(o, name)| ((*name).to_owned(), rates(&|w| w.outcomes[o]))).collect(),
-            causes: causes.into_iter().map(|name| (name.to_owned(), cause(name))).collect(),
+            causes: causes.into_iter().map(|cause| (cause, noted(cause))).collect(),
             largest_share: ratios(self.instances > 1, |w| w.shares),
             hit_ratio: ratios(self.kind == "cache", |w| w.lookups),
             cold_share: ratios(self.environments.is_some(), |w| {

@@ -83,7 +83,7 @@ pub(super) fn design(names: &Names) -> Design {
         for call in calls.iter().filter(|call| call.target != name.0) {
             connect(&mut picture.edges, &name.0, &call.target, &call.label);
         }
-        for view in names.fed_by(id as NodeId) {
+        for &view in names.fed_by(id as NodeId) {
             connect(&mut picture.edges, &name.0, names.name(view), "log message");
         }
     }

@@ -7,12 +7,10 @@ use std::cell::OnceCell;
 
 use super::accumulator::{Accumulator, RunInfo};
 use crate::{
-    model::{
-        outcome::Outcome,
-        probe::{
-            ActiveMeasured, Around, ClientMeasured, FaultMeasured, Measured, OperationMeasured,
-        },
+    model::probe::{
+        ActiveMeasured, Around, ClientMeasured, FaultMeasured, Measured, OperationMeasured,
     },
+    outcome::Outcome,
     results::{self, Evidence, Happened, Requests, RequestsInWindow, Results, Selection},
 };
 
@@ -100,7 +98,7 @@ fn check_windows(measured: &Measured, operation: &OperationMeasured, warm_up: u6
     let ended = |o: usize| operation.happened.iter().map(|h| h.ended[o]).sum::<u64>();
     for outcome in 0..operation.outcomes.len() {
         let count: u64 = operation.windows.iter().map(|w| w.outcomes[outcome]).sum();
-        let name = results::OUTCOMES[outcome];
+        let name = Outcome::NAMES[outcome];
         assert_eq!(count, ended(outcome), "{at}: what was sent and what ended disagree on {name}");
     }
     let Some(first) = measured.window_starts.iter().position(|&start| start == warm_up) else {
@@ -111,7 +109,7 @@ fn check_windows(measured: &Measured, operation: &OperationMeasured, warm_up: u6
     assert_eq!(issued, operation.issued, "{at}: windows and totals disagree on requests issued");
     for outcome in 0..operation.outcomes.len() {
         let count: u64 = windows.iter().map(|w| w.outcomes[outcome]).sum();
-        let name = results::OUTCOMES[outcome];
+        let name = Outcome::NAMES[outcome];
         assert_eq!(
             count, operation.outcomes[outcome],
             "{at}: windows and totals disagree on {name}"

@@ -4,14 +4,15 @@ use std::{collections::BTreeMap, sync::atomic::AtomicU64};
 
 use super::*;
 use crate::{
+    cause::Cause,
     model::{
         fault::uptime::UptimeBooks,
-        outcome::{Outcome, Tally},
         probe::{
             Between, ClientMeasured, HappenedWindow, InstanceMeasured, NodeMeasured, NodeWindow,
             OperationMeasured, RequestSample, RequestWindow, Undecided,
         },
     },
+    outcome::{Outcome, Tally},
     results::{Evidence as _, Selection},
     stats::{CoarseHistogram, Histogram},
 };
@@ -88,7 +89,7 @@ fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
         service: Histogram::default(),
         response: Histogram::default(),
         outcomes,
-        causes: BTreeMap::from([("queue_full", 1)]),
+        causes: BTreeMap::from([(Cause::QueueFull, 1)]),
         instances: vec![instance(busy, 3), instance(0, 1)],
         consistency: None,
         replicas: None,
@@ -140,7 +141,7 @@ fn measured(seed: u64, operations: Vec<OperationMeasured>, node: NodeMeasured) -
             latency: SECOND,
             key: None,
             attempts: 1,
-            outcome: crate::model::outcome::Outcome::Ok,
+            outcome: crate::outcome::Outcome::Ok,
         }],
     }
 }
@@ -255,7 +256,7 @@ fn figures_of_nodes_are_integrals_over_the_span() {
     assert_eq!(node.per_instance.len(), 2);
     assert!((node.per_instance[0].utilisation.value.unwrap() - 0.8).abs() < 1e-12);
     assert_eq!(node.per_instance[0].keys_share.value, Some(0.75));
-    assert_eq!(node.causes["queue_full"], 2);
+    assert_eq!(node.causes[&Cause::QueueFull], 2);
     assert_eq!(node.outcomes["rejected"], 2);
 }
 

@@ -10,7 +10,6 @@ use std::{
 use super::{Breach, Prepared, Replicate, accumulator::hex, closely, guarded};
 use crate::{
     model::{
-        outcome::Outcome,
         probe::{Measured, RequestSample},
         watch::{
             Follow,
@@ -19,9 +18,8 @@ use crate::{
             spans::{self, Ending, Part, SpanKind, WatchedSpan},
         },
     },
-    results::{
-        self, OUTCOMES, RequestPart, RequestSpan, Results, Watched, WatchedRequest, Waterfall,
-    },
+    outcome::Outcome,
+    results::{self, RequestPart, RequestSpan, Results, Watched, WatchedRequest, Waterfall},
 };
 
 /// Which requests of a replication are looked at.
@@ -169,7 +167,7 @@ fn wanted(prepared: &Prepared, watching: &Watching) -> Wanted {
         Some((client as u16, *number))
     });
     let outcome = watching.outcome.as_ref().and_then(|wanted| {
-        let place = OUTCOMES.iter().position(|name| name == wanted)?;
+        let place = Outcome::NAMES.iter().position(|name| name == wanted)?;
         Some(Outcome::ALL[place])
     });
     Wanted {
@@ -221,7 +219,9 @@ impl Telling<'_> {
             intended: results::seconds(seen.intended),
             latency: sample.as_ref().map(|sample| results::seconds(sample.latency)),
             attempts: sample.as_ref().map_or(seen.attempts.into(), |sample| sample.attempts),
-            outcome: sample.map_or("in_flight", |of| OUTCOMES[of.outcome as usize]).to_owned(),
+            outcome: sample
+                .map_or("in_flight", |of| Outcome::NAMES[of.outcome as usize])
+                .to_owned(),
             key: seen.key,
         };
         let why = why.unwrap_or_default().into_iter().map(|why| self.why(why)).collect();
@@ -234,7 +234,7 @@ impl Telling<'_> {
             Why::Asked => "asked".to_owned(),
             Why::Slow => "slowest".to_owned(),
             Why::Near(i) => self.watching.near[i].0.clone(),
-            Why::Ended(outcome) => OUTCOMES[outcome].to_owned(),
+            Why::Ended(outcome) => Outcome::NAMES[outcome].to_owned(),
             Why::After(fault) => format!("after {}", self.measured.faults[fault].id),
         }
     }
@@ -294,7 +294,7 @@ fn kind(kind: SpanKind) -> &'static str {
 
 fn ending(ended: Ending) -> &'static str {
     match ended {
-        Ending::With(outcome) => OUTCOMES[outcome as usize],
+        Ending::With(outcome) => Outcome::NAMES[outcome as usize],
         Ending::Cancelled => "cancelled",
         Ending::Crashed => "crashed",
     }

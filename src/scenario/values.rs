@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::problem::CODES;
+use crate::{cause::Cause, problem::CODES};
 
 /// Types of values: name, forms, and what is to be known.
 pub(super) const VALUES: &[(&str, &str, &str)] = &[
@@ -201,6 +201,13 @@ pub(super) fn sections() -> String {
          (a mark), `window=`, and `before=`, `during=`, `after=` a fault; of a `partition` also `side=`, the first name \
          of a list of it, or `rest`. Names of `results.json` that are not listed here are figures too.\n",
     );
+    text.push_str(
+        "\n## Causes\n\nWhat nodes count besides outcomes, as `nodes.api.causes.queue_full` of `results.json`; what never came up is 0. A \
+         visit that ends may be counted under one cause, a call under others.\n\n",
+    );
+    for cause in Cause::ALL {
+        writeln!(text, "- `{cause}`: {}", cause.means()).expect("a text grows");
+    }
     text.push_str(
         "\n## Single requests\n\n`windtunnel explain FILE --request users/7870 --format json` and `watched.json` of a result folder are \
          lists of `{request, spans, why, parts}`, times in seconds. Of `request`: `replication`, `client`, `operation`, `number`, \

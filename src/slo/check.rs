@@ -22,7 +22,9 @@ use super::{
     words::{Checked, Dimension, Fault, choice, fault, limit, not_yet, parsed, sensible, trivial},
 };
 use crate::{
+    cause::Cause,
     expr::percentile,
+    outcome::Outcome,
     problem::{Problem, Problems, Severity},
     results::{GroupResults, QueueResults, ResourceResults, Selection, UptimeResults},
     units::{Fraction, SimDuration},
@@ -327,9 +329,16 @@ impl Checker<'_> {
         let mut path: Vec<String> = path.iter().map(|s| (*s).to_owned()).collect();
         if let Some(node) = selectors.node {
             path.extend(outcome_segment(&path, "outcomes", selectors.outcome)?);
-            let counts = path.len() == 2 && (path[0] == "outcomes" || path[0] == "causes");
             let dimension = match path.as_slice() {
-                _ if counts => Dimension::Count,
+                [block, outcome] if block == "outcomes" => {
+                    known("outcome", outcome, Outcome::NAMES.iter())?;
+                    Dimension::Count
+                }
+                // A cause that never comes up is 0.
+                [block, cause] if block == "causes" => {
+                    known("cause", cause, Cause::ALL.iter().map(|cause| cause.name()))?;
+                    Dimension::Count
+                }
                 _ => self.of_node(&node, &path)?,
             };
             return Ok((Figure::Node(node, path), dimension));

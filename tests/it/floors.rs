@@ -25,7 +25,6 @@ const FLOORS: &[(&str, &[&str])] = &[
         &[
             "by_slot",
             "ids",
-            "outcome",
             "span",
             "attributes",
             "books",

@@ -5,7 +5,7 @@
 //! asserted by the simulation itself at the end of every run; here it is checked once more from
 //! what `results.json` says.
 
-use std::{fmt::Write as _, fs, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use windtunnel::{
     engine::random::hash_str,
@@ -283,7 +283,8 @@ fn golden(results: &Results) -> String {
         line(&format!("{name}.response_time.p99"), six(node.response_time.p99));
         line(&format!("{name}.outcomes"), format!("{:?}", node.outcomes));
         if !node.causes.is_empty() {
-            line(&format!("{name}.causes"), format!("{:?}", node.causes));
+            let causes: BTreeMap<_, _> = node.causes.iter().map(|(c, n)| (c.name(), n)).collect();
+            line(&format!("{name}.causes"), format!("{causes:?}"));
         }
         if let Some(cache) = &node.cache {
             line(&format!("{name}.hit_ratio"), six(cache.hit_ratio));

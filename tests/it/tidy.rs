@@ -12,6 +12,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("units", &[]),
     ("expr", &[]),
     ("problem", &[]),
+    ("outcome", &[]),
+    ("cause", &[]),
     ("stats", &[]),
     ("history", &[]),
     ("engine", &["stats"]),
@@ -31,7 +33,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// What every room may use, these among themselves included.
-const LEAVES: &[&str] = &["units", "expr", "problem"];
+const LEAVES: &[&str] = &["units", "expr", "problem", "outcome", "cause"];
 
 /// Rooms that may touch the world outside: clock, files, threads, environment.
 const OUTSIDE: &[&str] = &["cli", "runner"];

@@ -1,7 +1,7 @@
 //! Cases small enough to be judged by hand.
 
 use super::super::{
-    Act, Cause, History, Judged, Kind, OpId, Outcome, Place, Reason, Seen, Sessions, Settings,
+    Act, History, Judged, Kind, NotChecked, OpId, Outcome, Place, Reason, Seen, Sessions, Settings,
     Violations, WitnessOp,
 };
 
@@ -200,14 +200,14 @@ fn tombstones_are_versions() {
 fn a_key_with_cas_is_never_true() {
     let mut tale = Tale::new();
     tale.write(1, Written);
-    tale.history.mark_unchecked(1, Cause::Increment);
-    tale.history.mark_unchecked(1, Cause::Cas);
+    tale.history.mark_unchecked(1, NotChecked::Increment);
+    tale.history.mark_unchecked(1, NotChecked::Cas);
     tale.write(2, Written);
     tale.read(1);
     tale.read(0);
     let verdict = tale.history.check();
     assert_eq!((verdict.linearizable, verdict.keys, verdict.keys_checked), (None, 1, 0));
-    assert_eq!(verdict.not_checked, [0, 1, 0, 0], "the first cause: {:?}", Cause::ALL[1]);
+    assert_eq!(verdict.not_checked, [0, 1, 0, 0], "the first cause: {:?}", NotChecked::ALL[1]);
     assert_eq!((verdict.violations, verdict.witness), (0, None));
     let op = tale.history.invoke(2, Act::Write(7), 90);
     tale.history.done(op, Written, 91);

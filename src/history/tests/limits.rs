@@ -81,7 +81,7 @@ fn keys_of_a_limited_history_are_judged_as_in_the_whole() {
         // What was left out does not count there either.
         for (key, _) in whole[0].newest_acknowledged() {
             if !kept.contains(&key) {
-                of_whole.mark_unchecked(key, super::super::Cause::Cas);
+                of_whole.mark_unchecked(key, super::super::NotChecked::Cas);
             }
         }
         let (limited, whole) = (history.check(), of_whole.check());

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::model::{
-    alert::{
-        Signal,
-        monitor::{From, Monitor, Reading},
+use crate::{
+    model::{
+        alert::{
+            Signal,
+            monitor::{From, Monitor, Reading},
+        },
+        sim::Simulation,
     },
     outcome::successes,
-    sim::Simulation,
 };
 
 impl Simulation {

@@ -4,12 +4,15 @@
 //!
 //! **Invariant.** The line is empty as soon as an instance is ready.
 
-use crate::model::{
-    event,
-    frame::{CALLEE_DONE, FINISHED, UNSEEN},
-    ids::{Host, NodeId, Slot},
-    route::{Route, one_of},
-    world::World,
+use crate::{
+    cause::Cause,
+    model::{
+        event,
+        frame::{CALLEE_DONE, FINISHED, UNSEEN},
+        ids::{Host, NodeId, Slot},
+        route::{Route, one_of},
+        world::World,
+    },
 };
 
 impl World {
@@ -29,7 +32,7 @@ impl World {
         (f.arrived, f.armed) = (now, UNSEEN);
         let record = self.record.node(host.0);
         record.arrive(now);
-        record.cause("held");
+        record.cause(Cause::Held);
         // It is on its way as long as it stands there.
         self.delivered -= 1;
         self.agenda.push_now(tick, event::FATE);
@@ -53,7 +56,7 @@ impl World {
         state.lost += 1;
         self.delivered += 1;
         let record = self.record.node(node);
-        record.depart(now, arrived, from, Err("cancelled"));
+        record.depart(now, arrived, from, Err(Cause::Cancelled));
         record.needless += u64::from(!self.overdue);
         let f = &mut self.frames[slot];
         f.armed = FINISHED;

@@ -6,14 +6,15 @@
 
 use super::policy::Chooser;
 use crate::{
+    cause::Cause,
     engine::random::{Stream, descend, mix},
     model::{
         frame::{BRANCH, CALLER_DONE, Extra, Frame, PROBE},
         ids::{Host, NONE, NodeId, Slot},
-        outcome::Outcome,
         span::Span,
         world::World,
     },
+    outcome::Outcome,
 };
 
 /// Least chance of a target that has just come back under slow start (as in Envoy).
@@ -328,7 +329,11 @@ impl Health {
             t.falls += 1;
             self.fallen = Some(target);
         }
-        world.record.node(self.watch.node).cause(if up { "marked_up" } else { "marked_down" });
+        world.record.node(self.watch.node).cause(if up {
+            Cause::MarkedUp
+        } else {
+            Cause::MarkedDown
+        });
     }
 
     /// A request to a target ended.
@@ -356,7 +361,7 @@ impl Health {
             Some(longest) => eject.span.saturating_mul(t.times).min(longest),
             None => eject.span,
         };
-        world.record.node(self.watch.node).cause("ejected");
+        world.record.node(self.watch.node).cause(Cause::Ejected);
         world.arm_tick(eject.first_tick + target as u32, span);
         true
     }

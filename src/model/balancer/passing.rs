@@ -4,13 +4,14 @@
 
 use super::run::Balancer;
 use crate::{
+    cause::Cause,
     engine::random::descend,
     model::{
         frame::PROBE,
         ids::{NONE, Slot},
-        outcome::Outcome,
         world::World,
     },
+    outcome::Outcome,
 };
 
 /// Shifts the identity of what it sends on for a connection.
@@ -32,7 +33,7 @@ impl Balancer {
         }
         let chosen = world.connections.as_ref().and_then(|all| all.target_of(wire));
         let Some(index) = chosen.or_else(|| self.chooses_for(wire, slot, world)) else {
-            world.record.node(self.node).cause("no_live_target");
+            world.record.node(self.node).cause(Cause::NoLiveTarget);
             return world.reply(slot, Outcome::Unavailable);
         };
         let (target, f) = (self.pool[index], &world.frames[slot]);
@@ -97,7 +98,7 @@ impl Balancer {
 
     /// It does not know the connection a request came on.
     fn resets(&mut self, slot: Slot, world: &mut World) {
-        world.record.node(self.node).cause("connection_reset");
+        world.record.node(self.node).cause(Cause::ConnectionReset);
         self.depart(slot, Ok(Outcome::Error), world);
         world.reply(slot, Outcome::Error);
     }

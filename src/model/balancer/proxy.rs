@@ -11,6 +11,7 @@ use super::{
     run::{Balancer, session_of},
 };
 use crate::{
+    cause::Cause,
     engine::random::{Draw, mix},
     model::{
         books::{Area, InstanceBooks},
@@ -18,10 +19,10 @@ use crate::{
         frame::{CALLEE_DONE, CALLER_DONE, CONNECT, FINISHED, IN_ROOM},
         ids::{Host, NodeId, Slot},
         node::Node,
-        outcome::Outcome,
         span::Span,
         world::{World, unpack},
     },
+    outcome::Outcome,
 };
 
 /// Entries of those who wait that are looked through, at least, before those who left are taken out.
@@ -120,7 +121,7 @@ impl Node for Proxy {
         if world.frames[slot].flags & IN_ROOM != 0 {
             world.frames[slot].armed = 0;
             self.leave(slot, world);
-            return self.refuse(slot, "abandoned", world);
+            return self.refuse(slot, Cause::Abandoned, world);
         }
         if !world.is_branch(slot) {
             self.waited(slot, world);
@@ -149,7 +150,7 @@ impl Node for Proxy {
         }
         world.disarm(slot);
         self.leave(slot, world);
-        self.inner.depart(slot, Err("cancelled"), world);
+        self.inner.depart(slot, Err(Cause::Cancelled), world);
         world.record.node(self.inner.node).needless += u64::from(!world.overdue);
         let f = &mut world.frames[slot];
         f.armed = FINISHED;
@@ -279,7 +280,7 @@ impl Proxy {
         let (now, id) = (world.now(), world.frames[slot].id);
         let line = self.line.as_mut().expect("without a limit nobody is full");
         if line.waiting.count() >= line.room {
-            return self.refuse(slot, "queue_full", world);
+            return self.refuse(slot, Cause::QueueFull, world);
         }
         let f = &mut world.frames[slot];
         f.flags |= IN_ROOM;
@@ -306,7 +307,7 @@ impl Proxy {
         }
     }
 
-    fn refuse(&mut self, slot: Slot, cause: &'static str, world: &mut World) {
+    fn refuse(&mut self, slot: Slot, cause: Cause, world: &mut World) {
         world.record.node(self.inner.node).cause(cause);
         if world.now() > world.frames[slot].arrived {
             self.waited(slot, world);

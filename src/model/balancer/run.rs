@@ -3,16 +3,17 @@
 
 use super::{health::Health, policy::Chooser};
 use crate::{
+    cause::Cause,
     engine::random::{Draw, Stream, descend},
     model::{
         books::InstanceBooks,
         frame::{BRANCH, CALLEE_DONE, CONNECT, FINISHED, IN_ROOM},
         ids::{NONE, NodeId, Slot},
         node::Node,
-        outcome::Outcome,
         span::Span,
         world::World,
     },
+    outcome::Outcome,
 };
 
 /// A load balancer.
@@ -110,7 +111,7 @@ impl Node for Balancer {
         f.armed = 0;
         let target = usize::from(f.pc);
         self.learn(|health| health.told_by_request(target, Outcome::Timeout, world));
-        self.fail(slot, (Outcome::Timeout, "target_timeout"), world);
+        self.fail(slot, (Outcome::Timeout, Cause::TargetTimeout), world);
     }
 
     fn on_tick(&mut self, index: u32, world: &mut World) {
@@ -131,7 +132,7 @@ impl Node for Balancer {
         world.call_off(child);
         world.disarm(slot);
         self.forget(slot, world);
-        self.depart(slot, Err("cancelled"), world);
+        self.depart(slot, Err(Cause::Cancelled), world);
         world.record.node(self.node).needless += u64::from(!world.overdue);
         let f = &mut world.frames[slot];
         f.armed = FINISHED;
@@ -295,13 +296,13 @@ impl Balancer {
                 if self.timeout.is_some() {
                     world.disarm(slot);
                 }
-                self.fail(slot, (Outcome::Error, "target_down"), world);
+                self.fail(slot, (Outcome::Error, Cause::TargetDown), world);
             }
         }
     }
 
     /// It waits for the target of a request no longer.
-    fn fail(&mut self, slot: Slot, (outcome, cause): (Outcome, &'static str), world: &mut World) {
+    fn fail(&mut self, slot: Slot, (outcome, cause): (Outcome, Cause), world: &mut World) {
         let child = std::mem::replace(&mut world.frames[slot].next, NONE);
         world.give_up(child);
         world.record.node(self.node).cause(cause);
@@ -326,7 +327,7 @@ impl Balancer {
             let f = &world.frames[slot];
             return self.send_to(slot, index, ((f.op, f.key), f.id), world);
         }
-        world.record.node(self.node).cause("no_live_target");
+        world.record.node(self.node).cause(Cause::NoLiveTarget);
         self.depart(slot, Ok(Outcome::Unavailable), world);
         world.reply(slot, Outcome::Unavailable);
     }
@@ -351,7 +352,7 @@ impl Balancer {
     pub(super) fn depart(
         &mut self,
         slot: Slot,
-        outcome: Result<Outcome, &'static str>,
+        outcome: Result<Outcome, Cause>,
         world: &mut World,
     ) {
         self.departures += 1;

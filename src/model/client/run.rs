@@ -22,7 +22,6 @@ use crate::{
         frame::{BRANCH, CONNECT, Extra, Frame, Frames},
         ids::{Host, NONE, NodeId, Slot},
         node::Node,
-        outcome::Outcome,
         queue::post::Post,
         record::Decided,
         resilience::{
@@ -34,6 +33,7 @@ use crate::{
         span::Span,
         world::World,
     },
+    outcome::Outcome,
 };
 
 /// Added to the path of the call of a fallback.

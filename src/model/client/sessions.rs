@@ -11,11 +11,11 @@ use crate::{
     model::{
         frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Frame},
         ids::{NONE, Slot},
-        outcome::Outcome,
         resilience::caller::ATTEMPT,
         service::{instr::Instr, program::Stop},
         world::World,
     },
+    outcome::Outcome,
 };
 
 impl Client {

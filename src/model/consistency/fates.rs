@@ -4,7 +4,7 @@
 
 use super::{observer::Observer, tokens::Token, torn::Part, watched::Damaged};
 use crate::{
-    history::Cause,
+    history::NotChecked,
     model::ids::{NodeId, Slot},
     replication::Known,
 };
@@ -106,7 +106,7 @@ impl Observer {
     /// A key is written by transactions: what single keys show does not tell whether all answers fit together.
     pub fn is_of_transaction(&mut self, store: NodeId, key: u64) {
         if let Some(watched) = self.stores.get_mut(&store).filter(|of| of.vectors.is_none()) {
-            watched.history.mark_unchecked(key, Cause::Transaction);
+            watched.history.mark_unchecked(key, NotChecked::Transaction);
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
     spec::{Access, Updates},
 };
 use crate::{
-    history::Cause,
+    history::NotChecked,
     model::{
         client::{ClientSpec, operations::Effective},
         ids::NodeId,
@@ -72,7 +72,7 @@ fn updates(calls: &[DataCall]) -> BTreeMap<NodeId, Updates> {
                 all.entry(store).or_insert(Updates::Visits);
             }
             _ if call.caller == Caller::Record => {}
-            Access::Update(Cause::Cas) => drop(all.insert(store, Updates::Cas)),
+            Access::Update(NotChecked::Cas) => drop(all.insert(store, Updates::Cas)),
             Access::Update(_) => {}
             // Requests of a client are of one operation each.
             _ if call.caller == Caller::Request => {}

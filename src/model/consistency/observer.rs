@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     engine::random::descend,
-    history::{Act, Cause, Journal, OpId, Outcome, Sessions, Settings, Standing, Vector},
+    history::{Act, Journal, NotChecked, OpId, Outcome, Sessions, Settings, Standing, Vector},
     model::{
         by_slot::BySlot,
         client::ClientSpec,
@@ -28,10 +28,10 @@ use crate::{
         },
         ids::{NodeId, Slot},
         names::Names,
-        outcome,
         probe::ConsistencyMeasured,
         replication::whom::Answered,
     },
+    outcome,
     replication::{Fence, Once},
 };
 
@@ -376,10 +376,11 @@ impl Observer {
                 watched.history.mark_unchecked(key, cause);
             }
             // An increment takes what it finds, whatever its writer has seen.
-            let over = saw.filter(|saw| saw.read && access != Access::Update(Cause::Increment));
+            let over =
+                saw.filter(|saw| saw.read && access != Access::Update(NotChecked::Increment));
             if let Some(saw) = over.filter(|_| op.is_followed()) {
                 watched.writes_over(version, saw.version);
-                if access == Access::Update(Cause::Cas) {
+                if access == Access::Update(NotChecked::Cas) {
                     watched.history.expects(op, saw.version);
                 }
             }

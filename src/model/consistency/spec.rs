@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    history::Cause,
+    history::NotChecked,
     model::kind::Verb,
     units::{Count, Fraction, ValueError, short_form, text_value},
 };
@@ -116,7 +116,7 @@ pub enum Access {
     Delete,
     /// Likewise, by what was there before, which its answer does not tell: for this cause nobody can say whether all answers
     /// fit together.
-    Update(Cause),
+    Update(NotChecked),
 }
 
 impl Access {
@@ -126,8 +126,8 @@ impl Access {
             Verb::Read => Self::Read,
             Verb::Write | Verb::WriteBehind => Self::Write,
             Verb::Delete => Self::Delete,
-            Verb::Cas => Self::Update(Cause::Cas),
-            Verb::Increment => Self::Update(Cause::Increment),
+            Verb::Cas => Self::Update(NotChecked::Cas),
+            Verb::Increment => Self::Update(NotChecked::Increment),
             _ => return None,
         })
     }
@@ -138,7 +138,7 @@ impl Access {
             Self::Read => 0,
             Self::Write => 1,
             Self::Delete => 2,
-            Self::Update(Cause::Cas) => 3,
+            Self::Update(NotChecked::Cas) => 3,
             Self::Update(_) => 4,
         }
     }

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::spec::{Access, Updates};
 use crate::{
-    history::Cause,
+    history::NotChecked,
     model::{
         by_slot::BySlot,
         consistency::spec::GuaranteeSpec,
@@ -214,7 +214,7 @@ impl Tokens {
         };
         let carried = self.frames.at(slot);
         (carried.token, carried.asks) = (None, Some((store, access, key)));
-        let compares = access == Access::Update(Cause::Cas);
+        let compares = access == Access::Update(NotChecked::Cas);
         carried.expects = saw.filter(|_| compares).map(|saw| saw.version);
         saw
     }

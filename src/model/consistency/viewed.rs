@@ -33,14 +33,21 @@ impl Names {
         None // a circle
     }
 
+    /// The views that the logs of stores feed, by store.
+    pub fn find_feeds(&self) -> BTreeMap<NodeId, Vec<NodeId>> {
+        let mut all: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+        for (id, spec) in self.specs().enumerate() {
+            let NodeSpec::Store(spec) = spec else { continue };
+            let source = spec.source().filter(|_| spec.lag_of_view().is_some());
+            if let Some(source) = source.and_then(|source| self.node(&source.0)) {
+                all.entry(source).or_default().push(id as NodeId);
+            }
+        }
+        all
+    }
+
     /// The views that the log of a store feeds.
-    pub fn fed_by(&self, store: NodeId) -> Vec<NodeId> {
-        let name = self.name(store);
-        let is_fed = |id: &NodeId| {
-            self.store(*id).is_some_and(|spec| {
-                spec.lag_of_view().is_some() && spec.source().is_some_and(|of| of.0 == name)
-            })
-        };
-        (0..self.nodes().len() as NodeId).filter(is_fed).collect()
+    pub fn fed_by(&self, store: NodeId) -> &[NodeId] {
+        self.feeds.get(&store).map_or(&[], Vec::as_slice)
     }
 }

@@ -8,7 +8,9 @@ use hashbrown::HashTable;
 
 use crate::{
     engine::random::mix,
-    history::{Acknowledged, Cause, History, Place, Settings, Standing, Vector, Vectors, Verdict},
+    history::{
+        Acknowledged, History, NotChecked, Place, Settings, Standing, Vector, Vectors, Verdict,
+    },
     model::{
         ids::NodeId,
         probe::{ConsistencyMeasured, Loss},
@@ -125,12 +127,12 @@ pub(super) enum Told {
 }
 
 /// Why keys are not checked, as results name it.
-const fn name(cause: Cause) -> &'static str {
+const fn name(cause: NotChecked) -> &'static str {
     match cause {
-        Cause::Cas => "cas",
-        Cause::Increment => "increment",
-        Cause::Siblings => "siblings",
-        Cause::Transaction => "transaction",
+        NotChecked::Cas => "cas",
+        NotChecked::Increment => "increment",
+        NotChecked::Siblings => "siblings",
+        NotChecked::Transaction => "transaction",
     }
 }
 
@@ -470,7 +472,7 @@ impl Watched {
         let verdict = self.history.check();
         let Verdict { linearizable, keys, keys_checked, not_checked, violations, witness, .. } =
             verdict;
-        let causes = Cause::ALL.into_iter().zip(not_checked).filter(|(_, keys)| *keys > 0);
+        let causes = NotChecked::ALL.into_iter().zip(not_checked).filter(|(_, keys)| *keys > 0);
         let mut measured = ConsistencyMeasured {
             keys,
             checked: keys_checked,
@@ -489,7 +491,7 @@ impl Watched {
             let lost = vectors.lost(known).into_iter();
             with_all.extend(lost.map(|(acked, by)| Loss { acked, at: None, by }));
             measured.keys = vectors.keys();
-            measured.not_checked = BTreeMap::from([(name(Cause::Siblings), measured.keys)]);
+            measured.not_checked = BTreeMap::from([(name(NotChecked::Siblings), measured.keys)]);
             (measured.linearizable, measured.followed) = (None, vectors.followed_share());
         }
         let lost = [

@@ -9,10 +9,10 @@ use crate::{
         event,
         frame::{CALLEE_DONE, CALLER_DONE, IN_TRANSIT},
         ids::{Host, NodeId, Slot},
-        outcome::Outcome,
         route::{Asked, Route},
         world::{ANSWER_SHIFT, QUESTION_SHIFT, World, unpack},
     },
+    outcome::Outcome,
 };
 
 /// Salt of the cache a request comes through.

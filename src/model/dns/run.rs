@@ -5,15 +5,16 @@
 use std::ops::Range;
 
 use crate::{
+    cause::Cause,
     engine::random::Stream,
     model::{
         balancer::health::Health,
         books::InstanceBooks,
         ids::{Host, NodeId, Slot},
         node::Node,
-        outcome::Outcome,
         world::World,
     },
+    outcome::Outcome,
 };
 
 /// What may be answered.
@@ -109,7 +110,7 @@ impl Dns {
         };
         let all_down = !self.targets.iter().any(healthy);
         if all_down {
-            world.record.node(self.node).cause("no_live_target");
+            world.record.node(self.node).cause(Cause::NoLiveTarget);
         }
         let fits = |t: &Target| healthy(t) || all_down && t.weight > 0.0;
         if self.orders.is_empty() {

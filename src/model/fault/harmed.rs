@@ -2,17 +2,20 @@
 //!
 //! **Invariant.** Whatever was inside an instance that dies is lost or answered for.
 
-use crate::model::{
-    event,
-    fault::hosts::Listing,
-    frame::{
-        BRANCH, CALLEE_DONE, CALLER_DONE, CONNECT, FINISHED, Frame, HAS_CORE, HAS_WORKER,
-        IN_TRANSIT, UNSEEN,
+use crate::{
+    cause::Cause,
+    model::{
+        event,
+        fault::hosts::Listing,
+        frame::{
+            BRANCH, CALLEE_DONE, CALLER_DONE, CONNECT, FINISHED, Frame, HAS_CORE, HAS_WORKER,
+            IN_TRANSIT, UNSEEN,
+        },
+        ids::{Host, NONE, Slot},
+        span::{Span, Work, scaled},
+        world::World,
     },
-    ids::{Host, NONE, Slot},
     outcome::Outcome,
-    span::{Span, Work, scaled},
-    world::World,
 };
 
 impl World {
@@ -28,7 +31,7 @@ impl World {
         if node >= self.first_client || !self.hosts.is_down(host) {
             let closed = node < self.first_client && self.hosts.is_closed(host);
             if closed && self.is_shut_out(slot, host) {
-                self.record.node(node).cause("connection_refused");
+                self.record.node(node).cause(Cause::ConnectionRefused);
                 self.reply(slot, Outcome::Error);
                 return true;
             }
@@ -48,14 +51,14 @@ impl World {
             state.lost += 1;
             self.lose(&[slot], silent);
         } else if silent {
-            self.record.node(node).cause("lost_at_dead_host");
+            self.record.node(node).cause(Cause::LostAtDeadHost);
             self.frames[slot].flags |= CALLEE_DONE;
             self.release_if_done(slot);
         } else if self.hosts.vacant(host.0) == Some(host.1) {
-            self.record.node(node).cause("nobody_there");
+            self.record.node(node).cause(Cause::NobodyThere);
             self.reply(slot, Outcome::Unavailable);
         } else {
-            self.record.node(node).cause("connection_refused");
+            self.record.node(node).cause(Cause::ConnectionRefused);
             self.reply(slot, Outcome::Error);
         }
         true
@@ -152,7 +155,7 @@ impl World {
         let (host, id) = (self.host(slot), self.frames[slot].id);
         let fails = self.hosts.fails(host, id);
         if fails {
-            self.record.node(host.0).cause("fault");
+            self.record.node(host.0).cause(Cause::Fault);
         }
         fails
     }
@@ -285,7 +288,7 @@ impl World {
                 self.release_if_done(slot);
                 continue;
             }
-            self.record.node(node).depart(now, arrived, from, Err("crashed"));
+            self.record.node(node).depart(now, arrived, from, Err(Cause::Crashed));
             if silent {
                 let f = &mut self.frames[slot];
                 f.armed = FINISHED;

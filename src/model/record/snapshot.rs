@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{
-    books::{EnvironmentBooks, InstanceBooks},
-    fault::uptime::UptimeBooks,
-    network::PAID,
+use crate::{
+    cause::Cause,
+    model::{
+        books::{EnvironmentBooks, InstanceBooks},
+        fault::uptime::UptimeBooks,
+        network::PAID,
+        probe::Between,
+    },
     outcome::Tally,
-    probe::Between,
 };
 
 /// Books of all nodes at one instant.
@@ -37,7 +40,7 @@ pub struct NodeSnapshot {
     /// Visits by outcome from time 0.
     pub outcomes: Tally,
     /// Finer causes from time 0.
-    pub causes: BTreeMap<&'static str, u64>,
+    pub causes: BTreeMap<Cause, u64>,
     /// How long its instances were up.
     pub uptime: UptimeBooks,
     /// Functions: environments.

@@ -4,6 +4,7 @@
 //! **Invariant.** What a frame carries is taken out once, or dropped with it.
 
 use crate::{
+    cause::Cause,
     engine::random::mix,
     model::{
         by_slot::BySlot,
@@ -57,7 +58,7 @@ impl Cargo {
 }
 
 /// Why a transaction fails whose parts had nothing against it.
-pub const ABORTED: &str = "aborted";
+pub const ABORTED: Cause = Cause::Aborted;
 
 /// What is said of a key that a transaction writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +94,7 @@ pub enum Vote {
     /// For it.
     Yes,
     /// Against it, for this cause.
-    No(&'static str),
+    No(Cause),
 }
 
 /// What is to be written.
@@ -204,7 +205,7 @@ impl Letters {
             kind.facts().replicas.is_some() || kind.moves_keys() || kind.is_broker()
         };
         let transacts = !names.tracked.transactions.is_empty();
-        let feeds = (0..names.nodes().len()).any(|id| !names.fed_by(id as NodeId).is_empty());
+        let feeds = !names.feeds.is_empty();
         (transacts || feeds || names.specs().any(|spec| has_any(spec.kind()))).then(Self::default)
     }
 
@@ -471,7 +472,7 @@ impl World {
             return false;
         }
         if fails {
-            self.record.node(host.0).cause("fault");
+            self.record.node(host.0).cause(Cause::Fault);
         }
         let cargo = self.letters.as_mut().map(|letters| letters.take(slot)).unwrap_or_default();
         self.release(slot);

@@ -21,12 +21,12 @@ use crate::{
         ids::{Host, NodeId, Slot, Zone},
         kind::{Kind, Op},
         names::Names,
-        outcome::Outcome,
         plan::Prepared,
         resilience::elsewhere::others,
         route::{Asked, Route, one_of},
         world::{ANSWER_SHIFT, QUESTION_SHIFT, World},
     },
+    outcome::Outcome,
 };
 
 /// The way to the replicas of a node.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     engine::law::to_nanos,
     expr::{Expr, Taker, unknown},
-    model::outcome::Outcome,
+    outcome::Outcome,
     units::{Count, Fraction, Number, SimDuration, ValueError, text_value},
 };
 

@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 
 use crate::{
     expr::{Expr, Taker, unknown},
-    model::outcome::Outcome,
+    outcome::Outcome,
     units::{Count, Fraction, Number, ValueError, text_value},
 };
 

@@ -15,14 +15,15 @@ use super::{
     policy::{EdgePolicy, EdgeState, Keeps},
 };
 use crate::{
+    cause::Cause,
     engine::random::Stream,
     model::{
         frame::CONNECT,
         ids::{Host, NONE, Slot},
-        outcome::Outcome,
         span::Span,
         world::World,
     },
+    outcome::Outcome,
 };
 
 /// Added to a visit's identity per further attempt.
@@ -172,7 +173,7 @@ fn opened<C: Caller>(
 fn opening_is_due<C: Caller>(caller: &mut C, slot: Slot, call: u16, world: &mut World) {
     let child = std::mem::replace(&mut world.frames[slot].next, NONE);
     world.give_up(child);
-    note(slot, "connect_timeout", world);
+    note(slot, Cause::ConnectTimeout, world);
     happens(slot, world, |window| window.timed_out += 1);
     if let Some((guard, rules)) = guard(caller, slot, call, world) {
         guard.opens_no_more(rules, slot, world);
@@ -357,7 +358,7 @@ fn attempt_is_due<C: Caller>(caller: &mut C, slot: Slot, call: u16, world: &mut 
     if world.letters.is_some() {
         world.doubts_leader(child);
     }
-    note(slot, "call_timeout", world);
+    note(slot, Cause::CallTimeout, world);
     happens(slot, world, |window| window.timed_out += 1);
     world.overdue = true;
     caller.policy(call).let_go(child, world);
@@ -397,7 +398,7 @@ fn send_second<C: Caller>(caller: &mut C, slot: Slot, call: u16, world: &mut Wor
     extra.flight.wire = wire;
     (extra.hedge, extra.hedge_flight) = (copy, flight);
     extra.surplus += 1;
-    note(slot, "hedged", world);
+    note(slot, Cause::Hedged, world);
     happens(slot, world, |window| window.resent += 1);
 }
 

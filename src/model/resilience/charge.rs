@@ -3,7 +3,10 @@
 //! **Invariant.** A call that is refused by one of several limits has been charged by none.
 
 use super::rate_limit::{CAUSES, Limiter, RateLimit, take_all};
-use crate::model::{ids::Slot, world::World};
+use crate::{
+    cause::Cause,
+    model::{ids::Slot, world::World},
+};
 
 /// Time until a call passes all limits, ns; `None`: it does not, and `refused` hears by which causes. Limits that
 /// instances do not share are kept in `own`; who has to pass `at_once` takes no waiting for it.
@@ -12,7 +15,7 @@ pub fn charge(
     own: &mut [Limiter],
     (slot, at_once): (Slot, bool),
     world: &mut World,
-    mut refused: impl FnMut(&'static str, &mut World),
+    mut refused: impl FnMut(Cause, &mut World),
 ) -> Option<u64> {
     let now = world.now();
     let mut each = |i: usize, takes: bool, world: &mut World| {

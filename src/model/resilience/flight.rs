@@ -1,6 +1,6 @@
 //! Where an attempt stands: kept in the cold half of frames.
 
-use crate::model::{ids::NONE, outcome::Outcome};
+use crate::{model::ids::NONE, outcome::Outcome};
 
 /// A line to stand in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,17 +20,20 @@ use super::{
     throttle::{Throttle, ThrottleSpec},
 };
 use crate::engine::random::mix;
-use crate::model::{
-    connection::near::WirePolicy,
-    ids::{Host, NONE, Slot},
-    outcome::Outcome,
-    probe::HappenedWindow,
-    resilience::{
-        flight::{Flight, Hold, Line},
-        specs::AfterSpec,
+use crate::{
+    cause::Cause,
+    model::{
+        connection::near::WirePolicy,
+        ids::{Host, NONE, Slot},
+        probe::HappenedWindow,
+        resilience::{
+            flight::{Flight, Hold, Line},
+            specs::AfterSpec,
+        },
+        span::Span,
+        world::World,
     },
-    span::Span,
-    world::World,
+    outcome::Outcome,
 };
 
 /// The rules of an edge between its attempts and their messages.
@@ -150,12 +153,12 @@ impl Guard {
             if let Some(throttle) = &policy.throttle
                 && !self.throttle.get_or_insert_default().lets(throttle, draw(slot, world), now)
             {
-                return refuse(slot, (Outcome::RateLimited, "self_throttled"), world);
+                return refuse(slot, (Outcome::RateLimited, Cause::SelfThrottled), world);
             }
             if let Some(breaker) = &policy.breaker {
                 match self.breaker.admit(breaker, now) {
                     Some(epoch) => flight.epoch = epoch,
-                    None => return refuse(slot, (Outcome::BreakerOpen, "breaker_open"), world),
+                    None => return refuse(slot, (Outcome::BreakerOpen, Cause::BreakerOpen), world),
                 }
             }
             world.frames.extra_mut(slot).flight = flight;
@@ -163,12 +166,12 @@ impl Guard {
                 match self.token(limits, slot, false, world) {
                     Some(0) => {}
                     Some(wait) => {
-                        note(slot, "throttled", world);
+                        note(slot, Cause::Throttled, world);
                         return hold_until(slot, Hold::Token, now + wait, deadline, world);
                     }
                     None => {
                         self.withdraw(slot, world);
-                        return refuse(slot, (Outcome::RateLimited, "rate_limited"), world);
+                        return refuse(slot, (Outcome::RateLimited, Cause::RateLimited), world);
                     }
                 }
             }
@@ -258,7 +261,7 @@ impl Guard {
             }
             // It waits for the one who has the connection opened.
             Hold::Opening => {
-                note(slot, "connect_timeout", world);
+                note(slot, Cause::ConnectTimeout, world);
                 Outcome::Timeout
             }
             Hold::Start => return Due::GoOn,
@@ -468,23 +471,23 @@ fn draw(slot: Slot, world: &World) -> f64 {
 }
 
 /// Cause of a refusal for want of a permit.
-const fn full(line: Line) -> &'static str {
+const fn full(line: Line) -> Cause {
     match line {
-        Line::Bulkhead => "bulkhead_full",
-        Line::Pool => "pool_exhausted",
+        Line::Bulkhead => Cause::BulkheadFull,
+        Line::Pool => Cause::PoolExhausted,
     }
 }
 
 /// Tally of those who wait for one.
-const fn waits(line: Line) -> &'static str {
+const fn waits(line: Line) -> Cause {
     match line {
-        Line::Bulkhead => "bulkhead_wait",
-        Line::Pool => "pool_wait",
+        Line::Bulkhead => Cause::BulkheadWait,
+        Line::Pool => Cause::PoolWait,
     }
 }
 
 /// Tallies a cause at the calling node; what stops a client's requests is their outcome.
-pub(super) fn note(slot: Slot, cause: &'static str, world: &mut World) {
+pub(super) fn note(slot: Slot, cause: Cause, world: &mut World) {
     let node = world.frames[slot].node;
     if node < world.first_client {
         world.record.node(node).cause(cause);
@@ -493,7 +496,7 @@ pub(super) fn note(slot: Slot, cause: &'static str, world: &mut World) {
 
 /// Tallies that the breaker of a frame's edge opened.
 fn opened(slot: Slot, world: &mut World) {
-    note(slot, "breaker_opened", world);
+    note(slot, Cause::BreakerOpened, world);
     happens(slot, world, |window| window.breakers_opened += 1);
 }
 
@@ -517,7 +520,7 @@ const fn is_at_pool(hold: Hold) -> bool {
     is_past_line(hold) || matches!(hold, Hold::Line(Line::Pool) | Hold::Opening)
 }
 
-fn refuse(slot: Slot, (outcome, cause): (Outcome, &'static str), world: &mut World) -> bool {
+fn refuse(slot: Slot, (outcome, cause): (Outcome, Cause), world: &mut World) -> bool {
     note(slot, cause, world);
     world.frames.extra_mut(slot).hold = Hold::Refused(outcome);
     world.arm(slot, Span::ZERO);

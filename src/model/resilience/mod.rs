@@ -29,9 +29,9 @@ use crate::{
     engine::law::DurationLaw,
     model::{
         consistency::spec::GuaranteeSpec,
-        outcome::Outcome,
         resilience::specs::{BulkheadSpec, HedgeSpec, PoolSpec},
     },
+    outcome::Outcome,
     units::{Count, Name, SimDuration, Size},
 };
 use breaker::BreakerSpec;

@@ -7,9 +7,8 @@ use super::{
 };
 use crate::{
     engine::{law::to_nanos, random::Draw},
-    model::{
-        consistency::tokens::Guarantees, ids::Slot, outcome::Outcome, span::Span, world::World,
-    },
+    model::{consistency::tokens::Guarantees, ids::Slot, span::Span, world::World},
+    outcome::Outcome,
 };
 
 /// Policy of one outgoing edge, ready to run.

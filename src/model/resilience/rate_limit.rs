@@ -13,6 +13,7 @@ use std::{
 };
 
 use crate::{
+    cause::Cause,
     expr::{Expr, Taker, unknown},
     model::ids::AttrRef,
     units::{Count, Rate, SimDuration, ValueError, text_value},
@@ -220,15 +221,15 @@ text_value!(
 pub const MOST_LIMITS: usize = 8;
 
 /// What refusals by limits of a list are counted as, in its order.
-pub const CAUSES: [&str; MOST_LIMITS] = [
-    "rate_limited_by_1",
-    "rate_limited_by_2",
-    "rate_limited_by_3",
-    "rate_limited_by_4",
-    "rate_limited_by_5",
-    "rate_limited_by_6",
-    "rate_limited_by_7",
-    "rate_limited_by_8",
+pub const CAUSES: [Cause; MOST_LIMITS] = [
+    Cause::RateLimitedBy1,
+    Cause::RateLimitedBy2,
+    Cause::RateLimitedBy3,
+    Cause::RateLimitedBy4,
+    Cause::RateLimitedBy5,
+    Cause::RateLimitedBy6,
+    Cause::RateLimitedBy7,
+    Cause::RateLimitedBy8,
 ];
 
 /// A rate limit, ready to run.

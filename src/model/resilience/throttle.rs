@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 
 use crate::{
     expr::{Expr, Taker, unknown},
-    model::outcome::Outcome,
+    outcome::Outcome,
     units::{Number, SimDuration, ValueError, text_value},
 };
 

@@ -9,6 +9,7 @@ use super::{
     program::{Chance, Instead},
 };
 use crate::{
+    cause::Cause,
     model::{kind::Verb, kinds::NodeSpec},
     units::Name,
 };
@@ -75,7 +76,7 @@ impl Compiler<'_, '_> {
         (tiers, optional): (&Tiers, bool),
         path: &str,
     ) {
-        self.program.calls[fetch].fallback = Some("fallback");
+        self.program.calls[fetch].fallback = Some(Cause::Fallback);
         let over = self.emit(Instr::Jump(0));
         let mut hits = Vec::new();
         for tier in &tiers.0 {

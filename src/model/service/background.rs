@@ -7,6 +7,7 @@
 
 use super::{ServiceSpec, server::Server};
 use crate::{
+    cause::Cause,
     engine::{
         law::{Sampler, to_nanos},
         random::{Stream, descend, mix},
@@ -15,11 +16,11 @@ use crate::{
         build::Assembly,
         frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Extra, FINISHED, Frame, NOBODY, PROBE},
         ids::{NONE, Slot},
-        outcome::Outcome,
         service::parts::{BackgroundSpec, OPERATION},
         span::Span,
         world::World,
     },
+    outcome::Outcome,
 };
 
 /// One of the things instances do by themselves.
@@ -195,7 +196,7 @@ impl Server {
         if outcome.is_success() {
             own.standing(inst, task).renewed = now as i64;
         } else {
-            world.record.node(self.node).cause("background_failed");
+            world.record.node(self.node).cause(Cause::BackgroundFailed);
         }
         self.waits_for_next(slot, world);
     }

@@ -11,6 +11,7 @@ use super::{
     sagas::{LogAt, Saga},
 };
 use crate::{
+    cause::Cause,
     engine::random::hash_str,
     model::{
         consistency::operation::Site,
@@ -63,7 +64,7 @@ impl Compiler<'_, '_> {
         self.emit(Instr::Done);
         self.emit(hold(Hold::Look));
         self.emit(Instr::Jump(ask));
-        let write = self.record(store, Verb::Cas, Some("lock_retry"), &at("take"));
+        let write = self.record(store, Verb::Cas, Some(Cause::LockRetry), &at("take"));
         let taken = self.emit(Instr::Jump(0));
         self.emit(hold(Hold::Missed));
         self.emit(Instr::Jump(ask));
@@ -75,10 +76,10 @@ impl Compiler<'_, '_> {
         let over = self.emit(Instr::Jump(0));
 
         let renew = self.emit(hold(Hold::Rest)) as u16;
-        self.record(store, Verb::Cas, Some("lock_retry"), &at("renew"));
+        self.record(store, Verb::Cas, Some(Cause::LockRetry), &at("renew"));
         let renewed = self.emit(Instr::Jump(0));
         self.emit(hold(Hold::Missed));
-        let read = self.record(store, Verb::Read, Some("lock_retry"), &at("look"));
+        let read = self.record(store, Verb::Read, Some(Cause::LockRetry), &at("look"));
         let known = self.emit(Instr::Jump(0));
         self.emit(hold(Hold::Missed));
         self.emit(Instr::Jump(read));
@@ -99,13 +100,7 @@ impl Compiler<'_, '_> {
 
     /// Reads or writes the record of a lock or saga; if that fails, for this cause, what stands after the next instruction is done.
     /// Where it begins.
-    fn record(
-        &mut self,
-        store: &str,
-        verb: Verb,
-        failure: Option<&'static str>,
-        path: &str,
-    ) -> u16 {
+    fn record(&mut self, store: &str, verb: Verb, failure: Option<Cause>, path: &str) -> u16 {
         let (start, op) = (self.here(), (verb.name().to_owned(), Some(verb)));
         let names = self.assembly.names;
         let (store_id, access) = names.follows(store, Some(verb)).expect("it was checked");
@@ -210,7 +205,7 @@ impl Compiler<'_, '_> {
         let Some(store) = &spec.log else { return };
         let at = |part| Instr::Saga(part, number);
         let verb = if what == Part::Looks { Verb::Read } else { Verb::Write };
-        let again = (what != Part::Begin).then_some("saga_log");
+        let again = (what != Part::Begin).then_some(Cause::SagaLog);
         let start = self.emit(at(Part::Log)) as u16;
         self.record(&store.0, verb, again, path);
         if again.is_some() {

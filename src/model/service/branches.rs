@@ -4,6 +4,7 @@
 
 use super::{instr::Instr, server::Server};
 use crate::{
+    cause::Cause,
     engine::{law::to_nanos, random::mix},
     model::{
         frame::{
@@ -11,11 +12,11 @@ use crate::{
             IN_ROOM,
         },
         ids::{NONE, Slot},
-        outcome::Outcome,
         resilience::caller::{self, ATTEMPT, Caller},
         span::Span,
         world::{World, pack},
     },
+    outcome::Outcome,
 };
 
 impl Server {
@@ -176,7 +177,7 @@ impl Server {
         if fork.whole.is_some() {
             return self.finish(slot, outcome, world);
         }
-        world.record.node(self.node).cause("failed_call");
+        world.record.node(self.node).cause(Cause::FailedCall);
         self.finish(slot, Outcome::Error, world);
     }
 
@@ -293,7 +294,7 @@ impl Server {
         f.flags |= CALLEE_DONE;
         let overdue = world.overdue;
         let record = world.record.node(self.node);
-        record.depart(now, arrived, from, Err("cancelled"));
+        record.depart(now, arrived, from, Err(Cause::Cancelled));
         record.needless += u64::from(!overdue);
         self.instances[inst].departures += 1;
         let unserved = &mut self.unserved[inst];

@@ -4,6 +4,7 @@
 
 use super::{instr::Instr, server::Server};
 use crate::{
+    cause::Cause,
     engine::random::mix,
     model::{
         ids::{NONE, Slot},
@@ -52,9 +53,9 @@ impl Server {
                             world.put_post(slot, Post::Delay(delay));
                         }
                         brokerage.blocked.push_back((slot, world.frames[slot].id));
-                        world.record.node(self.node).cause("blocked");
+                        world.record.node(self.node).cause(Cause::Blocked);
                     }
-                    Offer::Full => self.refuse(slot, "queue_full", world),
+                    Offer::Full => self.refuse(slot, Cause::QueueFull, world),
                 }
             }
         }

@@ -19,6 +19,7 @@ use super::{
     server::{Instance, Server, Version, Workers},
 };
 use crate::{
+    cause::Cause,
     engine::{law::DurationLaw, random::Stream},
     model::{
         books::{Area, Unserved},
@@ -27,11 +28,11 @@ use crate::{
         kind::Kind,
         kinds::NodeSpec,
         node::Node,
-        outcome::Outcome,
         queue::consumers::Consumers,
         resilience::policy::EdgeState,
         service::{Speedup, parts::AUTH},
     },
+    outcome::Outcome,
 };
 
 impl Built for ServiceSpec {
@@ -321,7 +322,7 @@ impl ServiceSpec {
             let (call, path) = ((Some(&op), None, None), format!("{path}/auth"));
             compiler.call(&auth.0, call, false, &path);
             let site = compiler.program.calls.iter_mut().last().expect("it was just added");
-            site.failure = (Outcome::Rejected, "unauthorized");
+            site.failure = (Outcome::Rejected, Cause::Unauthorized);
             compiler.fallback(&auth.0, call, false, &path);
         }
     }

@@ -9,6 +9,7 @@ use super::{
     server::Server,
 };
 use crate::{
+    cause::Cause,
     engine::{law::to_nanos, random::descend},
     model::{
         cache::{
@@ -17,11 +18,11 @@ use crate::{
         },
         frame::{CALLER_DONE, FOUND},
         ids::Slot,
-        outcome::Outcome,
         route::Asked,
         span::Span,
         world::World,
     },
+    outcome::Outcome,
 };
 
 /// Why a fill does not come.
@@ -75,7 +76,7 @@ impl Server {
                     hold_version(contents, (slot, key), world);
                 } else {
                     contents.end_fetch(key);
-                    world.record.node(self.node).cause("fill_refused");
+                    world.record.node(self.node).cause(Cause::FillRefused);
                 }
                 if world.carries && step == CacheStep::Keep {
                     world.frames.extra_mut(slot).reply_size = size;
@@ -116,7 +117,7 @@ impl Server {
                 way = NEGATIVE;
             }
             CacheStep::Refuse => {
-                world.record.node(self.node).cause("negative");
+                world.record.node(self.node).cause(Cause::Negative);
                 self.finish(slot, Outcome::Error, world);
                 return false;
             }
@@ -187,7 +188,7 @@ impl Server {
         world.disarm(slot);
         // Whoever looked aside does not take this for a miss.
         world.frames[slot].flags |= FOUND;
-        world.record.node(self.node).cause("failed_fetch");
+        world.record.node(self.node).cause(Cause::FailedFetch);
         self.finish(slot, outcome, world);
     }
 
@@ -284,7 +285,7 @@ impl Server {
         if self.goes_on_without(slot, optional, fallback, world) {
             return;
         }
-        world.record.node(self.node).cause("failed_call");
+        world.record.node(self.node).cause(Cause::FailedCall);
         self.finish(slot, Outcome::Error, world);
     }
 

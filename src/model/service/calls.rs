@@ -8,11 +8,11 @@ use super::{
     server::Server,
 };
 use crate::{
+    cause::Cause,
     engine::{law::to_nanos, random::descend},
     model::{
         frame::{BRANCH, FOUND},
         ids::{Host, NONE, Slot},
-        outcome::Outcome,
         queue::post::Post,
         resilience::{
             caller::{self, Caller, Edge},
@@ -21,6 +21,7 @@ use crate::{
         route::Asked,
         world::World,
     },
+    outcome::Outcome,
 };
 
 impl Caller for Server {
@@ -191,7 +192,7 @@ impl Server {
         &mut self,
         slot: Slot,
         optional: bool,
-        fallback: Option<&'static str>,
+        fallback: Option<Cause>,
         world: &mut World,
     ) -> bool {
         if let Some(cause) = fallback {

@@ -12,6 +12,7 @@ use super::{
 use std::collections::BTreeMap;
 
 use crate::{
+    cause::Cause,
     engine::{
         law::SizeFormula,
         random::{hash_str, mix},
@@ -21,12 +22,12 @@ use crate::{
         consistency::operation::Site,
         frame::MAX_LOOPS,
         kind::{Op, Verb},
-        outcome::Outcome,
         queue::consumes::{AckSpec, PublishFields},
         replication::{AnsweredSpec, whom::Answered},
         resilience::{EdgeSpec, FallbackSpec},
         service::steps::Spread,
     },
+    outcome::Outcome,
     units::Name,
 };
 
@@ -398,7 +399,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             instead: Instead::default(),
             fallback: None,
             decides: false,
-            failure: (Outcome::Error, "failed_call"),
+            failure: (Outcome::Error, Cause::FailedCall),
             edge: self.edge(target),
             state: self.plain_edge(target),
             site: self.site(path),
@@ -426,7 +427,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
         optional: bool,
         path: &str,
     ) {
-        self.program.calls[failed].fallback = Some("fallback");
+        self.program.calls[failed].fallback = Some(Cause::Fallback);
         let over = self.emit(Instr::Jump(0));
         if !optional {
             self.emit(Instr::Degrade);
@@ -472,7 +473,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
     pub fn fan_out<'t>(
         &mut self,
         targets: impl ExactSizeIterator<Item = &'t str>,
-        failed: &'static str,
+        failed: Cause,
         path: &str,
     ) {
         let fork = self.program.forks.len();

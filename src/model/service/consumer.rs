@@ -4,11 +4,11 @@
 
 use super::server::Server;
 use crate::{
+    cause::Cause,
     engine::random::{descend, mix},
     model::{
         frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Extra, FINISHED, Frame, HAS_WORKER, NOBODY},
         ids::{NONE, Slot},
-        outcome::Outcome,
         queue::{
             consumers::Source,
             host::post,
@@ -19,6 +19,7 @@ use crate::{
         topic::letters::Word,
         world::{World, pack},
     },
+    outcome::Outcome,
 };
 
 /// Asks of a function that are out at once for each queue, in each zone.
@@ -374,7 +375,7 @@ impl Server {
                 continue;
             }
             let arrived = world.frames[slot].arrived;
-            world.record.node(self.node).depart(now, arrived, from, Err("crashed"));
+            world.record.node(self.node).depart(now, arrived, from, Err(Cause::Crashed));
             // There is no caller to be told.
             world.frames[slot].flags |= BRANCH;
         }

@@ -10,18 +10,19 @@ use super::{
     server::Server,
 };
 use crate::{
+    cause::Cause,
     engine::random::mix,
     model::{
         frame::{ABANDONED, IN_ROOM},
         function::environments::Hold,
         ids::{NONE, Slot},
         node::Choose,
-        outcome::Outcome,
         queue::post::Post,
         replication::letters::Cargo,
         span::Span,
         world::World,
     },
+    outcome::Outcome,
 };
 
 impl Server {
@@ -41,7 +42,7 @@ impl Server {
         }
         match pool.line() {
             Some(most) if pool.room.waiting() >= most && !is_batch => {
-                self.refuse(slot, "queue_full", world);
+                self.refuse(slot, Cause::QueueFull, world);
             }
             Some(_) => {
                 pool.room.enter(slot, 0, world);
@@ -61,7 +62,7 @@ impl Server {
                     self.set_environment_clock(inst, world);
                 }
                 None => {
-                    world.record.node(self.node).cause("throttled");
+                    world.record.node(self.node).cause(Cause::Throttled);
                     self.finish(slot, Outcome::RateLimited, world);
                 }
             },
@@ -293,7 +294,7 @@ impl Server {
                     self.stops_message(slot, world);
                 }
                 self.stop_what_it_does(slot, world);
-                world.record.node(self.node).cause("crashed");
+                world.record.node(self.node).cause(Cause::Crashed);
                 self.finish(slot, Outcome::Error, world);
             }
         }

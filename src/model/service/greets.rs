@@ -6,18 +6,21 @@
 //! **Invariant.** What comes on a connection is let in only while its instance has that open.
 
 use super::server::Server;
-use crate::model::{
-    frame::{BRANCH, CALLER_DONE, Frame},
-    ids::{NONE, Slot},
+use crate::{
+    cause::Cause,
+    model::{
+        frame::{BRANCH, CALLER_DONE, Frame},
+        ids::{NONE, Slot},
+        span::Work,
+        world::World,
+    },
     outcome::Outcome,
-    span::Work,
-    world::World,
 };
 
 /// Cause of what is refused for want of connections.
-const FULL: &str = "too_many_connections";
+const FULL: Cause = Cause::TooManyConnections;
 /// Cause of what came on one that is closed.
-const RESET: &str = "connection_reset";
+const RESET: Cause = Cause::ConnectionReset;
 
 impl Server {
     /// A message has come that opens a connection: the first is counted, the last is worked for.
@@ -89,11 +92,7 @@ impl Server {
     /// Why a visit that has just come in has no connection, if so.
     #[cold]
     #[inline(never)]
-    pub(super) fn is_cut_off(
-        &self,
-        slot: Slot,
-        world: &mut World,
-    ) -> Option<(Outcome, &'static str)> {
+    pub(super) fn is_cut_off(&self, slot: Slot, world: &mut World) -> Option<(Outcome, Cause)> {
         let inbound = self.inbound.as_ref()?;
         inbound.accepts?;
         let inst = world.frames[slot].inst;

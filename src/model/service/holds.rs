@@ -3,13 +3,15 @@
 //! **Invariant.** A frame that ends keeps none.
 
 use super::server::Server;
-use crate::model::{
-    connection::kept::Kept,
-    ids::{NONE, Slot},
+use crate::{
+    model::{
+        connection::kept::Kept,
+        ids::{NONE, Slot},
+        resilience::{flight::Flight, policy::Keeps},
+        span::Span,
+        world::World,
+    },
     outcome::Outcome,
-    resilience::{flight::Flight, policy::Keeps},
-    span::Span,
-    world::World,
 };
 
 impl Server {

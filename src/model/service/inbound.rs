@@ -14,11 +14,11 @@ use super::{
     turns::Turns,
 };
 use crate::{
+    cause::Cause,
     model::{
         build::Assembly,
         ids::Slot,
         kind::Kind,
-        outcome::Outcome,
         resilience::{
             adaptive::{Adaptive, ConcurrencySpec},
             build::rate_limits,
@@ -31,6 +31,7 @@ use crate::{
         },
         world::World,
     },
+    outcome::Outcome,
     units::Fraction,
 };
 
@@ -198,7 +199,7 @@ impl Inbound {
     }
 
     /// What an instance has not got for one more request.
-    fn lack(&self, inst: usize, instance: &Instance) -> Option<(&'static str, Full)> {
+    fn lack(&self, inst: usize, instance: &Instance) -> Option<(Cause, Full)> {
         self.rules.resources.lack(self.usage(inst, instance))
     }
 
@@ -262,22 +263,22 @@ impl Server {
         };
         let inside = instance.arrivals - instance.departures;
         let cause = if shed.queue.is_some_and(|most| waiting >= most.0) && !kept(0) {
-            Some("shed_queue")
+            Some(Cause::ShedQueue)
         } else if shed.wait.is_some_and(|most| waiting > 0 && door.waited >= most.0) && !kept(0) {
-            Some("shed_wait")
+            Some(Cause::ShedWait)
         } else if shed.reserve.zip(workers).is_some_and(|(share, w)| most(share, w)) && !kept(1) {
-            Some("shed_reserve")
+            Some(Cause::ShedReserve)
         } else if door.adaptive.as_ref().is_some_and(|limit| inside > limit.limit()) {
-            Some("shed_concurrency")
+            Some(Cause::ShedConcurrency)
         } else {
             None
         };
         let turn = match cause {
             _ if cut_off.is_some() => cut_off.map_or(Ok(0), Err),
-            _ if !serves => Err((Outcome::Unavailable, "no_lease")),
+            _ if !serves => Err((Outcome::Unavailable, Cause::NoLease)),
             Some(cause) => Err((Outcome::Shed, cause)),
             None => match (inbound.token(slot, world), inbound.lack(inst, instance)) {
-                (None, _) => Err((Outcome::RateLimited, "rate_limited")),
+                (None, _) => Err((Outcome::RateLimited, Cause::RateLimited)),
                 (Some(wait), None) => Ok(wait),
                 (_, Some((cause, Full::Reject))) => Err((Outcome::Rejected, cause)),
                 (Some(wait), Some((cause, Full::Crash))) => {

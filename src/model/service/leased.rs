@@ -11,15 +11,16 @@ use super::{
     server::Server,
 };
 use crate::{
+    cause::Cause,
     engine::random::{descend, mix},
     model::{
         consistency::leases::{Leases, Record},
         frame::{BRANCH, CALLER_DONE, Frame},
         ids::{NONE, Slot},
-        outcome::Outcome,
         span::Span,
         world::{World, pack},
     },
+    outcome::Outcome,
 };
 
 /// Shift of a visit's identity each time it asks again.
@@ -234,7 +235,7 @@ impl Server {
 
     /// A lock is no longer held; its holder does not hear of it.
     fn is_lost(&mut self, slot: Slot, world: &mut World) {
-        world.record.node(self.node).cause("lease_lost");
+        world.record.node(self.node).cause(Cause::LeaseLost);
         self.finish(slot, Outcome::Error, world);
     }
 

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    cause::Cause,
     expr::Expr,
     problem::Problems,
     units::{Count, Fraction, Number, Size, ValueError, text_value},
@@ -170,11 +171,11 @@ text_value!(Strain, "Strain", "slowdown by the share in use", ["table(70%=1 90%=
 
 impl ResourcesSpec {
     /// Each with its key, and what a request it has no room for is counted under.
-    fn all(&self) -> impl Iterator<Item = (&'static str, &'static str, &ResourceSpec)> {
+    fn all(&self) -> impl Iterator<Item = (&'static str, Cause, &ResourceSpec)> {
         let all = [
-            ("memory", "out_of_memory", &self.memory),
-            ("threads", "out_of_threads", &self.threads),
-            ("descriptors", "out_of_descriptors", &self.descriptors),
+            ("memory", Cause::OutOfMemory, &self.memory),
+            ("threads", Cause::OutOfThreads, &self.threads),
+            ("descriptors", Cause::OutOfDescriptors, &self.descriptors),
         ];
         all.into_iter().filter_map(|(key, cause, spec)| Some((key, cause, spec.as_ref()?)))
     }
@@ -251,7 +252,7 @@ pub struct Usage {
 #[derive(Clone, Debug)]
 struct Resource {
     name: &'static str,
-    cause: &'static str,
+    cause: Cause,
     max: u64,
     base: u64,
     per_request: u64,
@@ -289,7 +290,7 @@ impl Resources {
     }
 
     /// What there is not enough of, and what becomes of the request that would need it.
-    pub fn lack(&self, usage: Usage) -> Option<(&'static str, Full)> {
+    pub fn lack(&self, usage: Usage) -> Option<(Cause, Full)> {
         let lacks = |r: &&Resource| r.used(usage) > u128::from(r.max);
         self.0.iter().find(lacks).map(|r| (r.cause, r.full))
     }

@@ -10,17 +10,18 @@ use super::{
     server::Server,
 };
 use crate::{
+    cause::Cause,
     engine::random::mix,
     model::{
         consistency::{spec::Access, torn},
         frame::{BRANCH, CALLEE_DONE, FINISHED},
         ids::{Host, NONE, Slot},
-        outcome::Outcome,
         replication::letters::{ABORTED, Cargo, Change, Envelope, PartOf, Said, Vote},
         span::Span,
         store::promises::{Promise, Waiter},
         world::{World, unpack},
     },
+    outcome::Outcome,
 };
 
 /// Places among what such a store does unasked (`Program::own`).
@@ -152,7 +153,7 @@ impl Server {
     fn refuses_part(
         &mut self,
         slot: Slot,
-        (part, cause, how): (PartOf, &'static str, Outcome),
+        (part, cause, how): (PartOf, Cause, Outcome),
         world: &mut World,
     ) {
         let (inst, from) = (world.frames[slot].inst, unpack(world.frames[slot].parent));
@@ -178,7 +179,7 @@ impl Server {
         let (now, from) = (world.now(), world.record.measured_from);
         let (inst, arrived) = (usize::from(world.frames[slot].inst), world.frames[slot].arrived);
         let record = world.record.node(self.node);
-        record.depart(now, arrived, from, Err("cancelled"));
+        record.depart(now, arrived, from, Err(Cause::Cancelled));
         record.needless += 1;
         self.instances[inst].departures += 1;
         self.unserved[inst].needless += 1;
@@ -186,7 +187,7 @@ impl Server {
     }
 
     /// Whether what is asked for was done before; or why it cannot be done.
-    fn may_write(&mut self, (inst, key): (u16, u64), change: Change) -> Result<bool, &'static str> {
+    fn may_write(&mut self, (inst, key): (u16, u64), change: Change) -> Result<bool, Cause> {
         let Some(copies) = &mut self.copies else { return Ok(false) };
         let Change { version, expects, fence, once } = change;
         if once && copies.done(inst, version, false).is_some() {

@@ -1,11 +1,14 @@
 //! Who leaves the waiting room of workers: for a worker, or before anything was done for it; and whose shared work is done.
 
-use crate::model::{
-    frame::{CONNECT, Frame, HAS_CORE, HAS_WORKER, PROBE},
-    ids::Slot,
+use crate::{
+    cause::Cause,
+    model::{
+        frame::{CONNECT, Frame, HAS_CORE, HAS_WORKER, PROBE},
+        ids::Slot,
+        span::Span,
+        world::World,
+    },
     outcome::Outcome,
-    span::Span,
-    world::World,
 };
 
 use super::{room::Next, server::Server};
@@ -37,7 +40,11 @@ impl Server {
         let left = if inst.workers.is_some() { 0 } else { world.frames.extra(last).remaining };
         let f = &mut world.frames[last];
         f.served = f.served.saturating_sub(left);
-        self.refuse(last, if last == newcomer { "queue_full" } else { "pushed_out" }, world);
+        self.refuse(
+            last,
+            if last == newcomer { Cause::QueueFull } else { Cause::PushedOut },
+            world,
+        );
     }
 
     /// Cores wake: whose shared work is done goes on.
@@ -66,7 +73,7 @@ impl Server {
         }
         // Only the first step of a visit gives up, with a worker or without: its demand is not work done.
         world.frames[slot].served = 0;
-        world.record.node(self.node).cause("abandoned");
+        world.record.node(self.node).cause(Cause::Abandoned);
         self.finish(slot, Outcome::Rejected, world);
     }
 
@@ -76,7 +83,7 @@ impl Server {
         let extra = world.frames.extra(slot);
         let past = extra.enforced && extra.deadline <= world.now();
         if past {
-            world.record.node(self.node).cause("deadline");
+            world.record.node(self.node).cause(Cause::Deadline);
             self.finish(slot, Outcome::Timeout, world);
         }
         past
@@ -85,12 +92,12 @@ impl Server {
     pub(super) fn finish_dropped(&mut self, world: &mut World) {
         while let Some(slot) = self.dropped.pop() {
             world.disarm(slot);
-            world.record.node(self.node).cause("codel");
+            world.record.node(self.node).cause(Cause::Codel);
             self.finish(slot, Outcome::Shed, world);
         }
     }
 
-    pub(super) fn refuse(&mut self, slot: Slot, cause: &'static str, world: &mut World) {
+    pub(super) fn refuse(&mut self, slot: Slot, cause: Cause, world: &mut World) {
         world.record.node(self.node).cause(cause);
         self.finish(slot, Outcome::Rejected, world);
     }
@@ -120,7 +127,7 @@ impl Server {
                 }
                 Next::Drop(slot) => {
                     world.disarm(slot);
-                    world.record.node(self.node).cause("codel");
+                    world.record.node(self.node).cause(Cause::Codel);
                     self.finish(slot, Outcome::Shed, world);
                 }
                 Next::Serve(slot) => {

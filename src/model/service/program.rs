@@ -4,17 +4,18 @@
 //! executed without an event.
 
 use crate::{
+    cause::Cause,
     engine::{popularity::Popularity, random::Stream, table::Table},
     model::{
         consistency::operation::Site,
         demand::Demand,
         ids::{AttrRef, NodeId, Slot},
-        outcome::Outcome,
         resilience::policy::EdgePolicy,
         route::{Asked, Route},
         service::{Comparator, instr::Instr, sagas::Saga},
         world::World,
     },
+    outcome::Outcome,
 };
 
 /// Which key a call carries.
@@ -73,11 +74,11 @@ pub struct Call {
     /// A fill for which others may wait: the operations that tell them if it does not come.
     pub instead: Instead,
     /// When it fails, the visit goes on after the jump that follows, for this cause.
-    pub fallback: Option<&'static str>,
+    pub fallback: Option<Cause>,
     /// What the step is about stands or falls with it.
     pub decides: bool,
     /// How the visit ends when it fails, and for which cause.
-    pub failure: (Outcome, &'static str),
+    pub failure: (Outcome, Cause),
     /// Policy (index of the edge).
     pub edge: u16,
     /// The edge under which its instance keeps in mind what that asks for.

@@ -11,6 +11,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
+    cause::Cause,
     engine::random::Stream,
     model::{
         books::Area,
@@ -137,7 +138,7 @@ impl Rationed {
             Machine::Shared(shared, _) => shared.enter(slot, work.nanos, world),
         };
         if self.throttled.count() > 0 && admission == Admission::Running {
-            world.record.node(self.host.0).cause("over_quota");
+            world.record.node(self.host.0).cause(Cause::OverQuota);
         }
         self.review(world);
         admission
@@ -285,7 +286,7 @@ impl Rationed {
             self.throttled.set(now, 1);
             self.machine.stop(world);
             for _ in 0..self.machine.inside() {
-                world.record.node(self.host.0).cause("over_quota");
+                world.record.node(self.host.0).cause(Cause::OverQuota);
             }
         }
         let inside = self.machine.inside();

@@ -10,6 +10,7 @@ use super::{
     server::Server,
 };
 use crate::{
+    cause::Cause,
     model::{
         consistency::{
             operation::Written,
@@ -20,7 +21,6 @@ use crate::{
         },
         frame::BRANCH,
         ids::{NONE, Slot},
-        outcome::Outcome,
         queue::post::Post,
         replication::{
             group::TELL,
@@ -28,6 +28,7 @@ use crate::{
         },
         world::World,
     },
+    outcome::Outcome,
     replication::{
         APPLIED, Act, Answer, Context, Effect, Failure, Known, Note, Operation, Peer, Phase,
         Protocol, Start, Strike, Ticket, Work, process::Process,
@@ -42,13 +43,13 @@ const APPLY: usize = 2;
 pub(super) const TIMER: usize = 3;
 
 /// Why a `cas` failed.
-pub(super) const CONFLICT: &str = "conflict";
+pub(super) const CONFLICT: Cause = Cause::Conflict;
 /// Why whoever reads a damaged copy fails.
-const CORRUPT: &str = "corrupt";
+const CORRUPT: Cause = Cause::Corrupt;
 /// Why a view does not take what somebody writes who knows no version of its source.
-const NO_VERSION: &str = "no_version";
+const NO_VERSION: Cause = Cause::NoVersion;
 /// Why one does that is late under a lock.
-pub(super) const FENCED: &str = "fenced";
+pub(super) const FENCED: Cause = Cause::Fenced;
 
 /// How long until callers are told again who leads, ns.
 const TELL_AGAIN: u64 = 1_000_000_000;
@@ -104,7 +105,7 @@ impl Server {
     }
 
     /// Whether it does, or why not.
-    fn takes(&mut self, slot: Slot, access: Access, world: &mut World) -> Result<(), &'static str> {
+    fn takes(&mut self, slot: Slot, access: Access, world: &mut World) -> Result<(), Cause> {
         let (Some(copies), Some(data)) = (&mut self.copies, &mut world.data) else { return Ok(()) };
         let (f, moves) = (&world.frames[slot], self.moving.is_some());
         let looks = access == Access::Read || matches!(access, Access::Update(_));
@@ -428,18 +429,18 @@ impl Server {
                 return self.sends_on(slot, to, world);
             }
             Answer::Elsewhere(_) | Answer::Failed(Failure::NoLeader) => {
-                (Outcome::Unavailable, "no_leader")
+                (Outcome::Unavailable, Cause::NoLeader)
             }
             Answer::Failed(Failure::Conflict) => (Outcome::Error, CONFLICT),
             Answer::Failed(Failure::Fenced) => (Outcome::Error, FENCED),
             Answer::Failed(Failure::Corrupt) => (Outcome::Error, CORRUPT),
-            Answer::Failed(Failure::Behind) => (Outcome::Unavailable, "behind"),
-            Answer::Failed(Failure::TooFew) => (Outcome::Unavailable, "too_few_replicas"),
-            Answer::Failed(Failure::QuorumTimeout) => (Outcome::Error, "quorum_timeout"),
-            Answer::Failed(Failure::LeadershipLost) => (Outcome::Error, "leadership_lost"),
+            Answer::Failed(Failure::Behind) => (Outcome::Unavailable, Cause::Behind),
+            Answer::Failed(Failure::TooFew) => (Outcome::Unavailable, Cause::TooFewReplicas),
+            Answer::Failed(Failure::QuorumTimeout) => (Outcome::Error, Cause::QuorumTimeout),
+            Answer::Failed(Failure::LeadershipLost) => (Outcome::Error, Cause::LeadershipLost),
         };
         let written = match cause {
-            "too_few_replicas" => Some(Written::Maybe),
+            Cause::TooFewReplicas => Some(Written::Maybe),
             CONFLICT | CORRUPT | FENCED => Some(Written::No),
             _ => None,
         };
@@ -458,7 +459,7 @@ impl Server {
         let (inst, arrived) = (usize::from(f.inst), f.arrived);
         self.instances[inst].departures += 1;
         self.unserved[inst].needless += 1;
-        world.record.node(self.node).depart(now, arrived, from, Err("sent_on"));
+        world.record.node(self.node).depart(now, arrived, from, Err(Cause::SentOn));
         world.send_on(slot, to);
     }
 

@@ -4,9 +4,9 @@
 
 use super::server::Server;
 use crate::{
+    cause::Cause,
     model::{
         ids::Slot,
-        outcome::Outcome,
         replication::letters::{Cargo, Envelope, MovingKey, Step},
         route::Route,
         service::replicas::{MOST_SENT_ON, READ, TIMER, WRITE},
@@ -14,6 +14,7 @@ use crate::{
         store::moving::Settled,
         world::World,
     },
+    outcome::Outcome,
     replication::data::Item,
 };
 
@@ -160,7 +161,7 @@ impl Server {
         if world.sent_on(slot) < MOST_SENT_ON {
             self.sends_on(slot, home, world);
         } else {
-            world.record.node(self.node).cause("moving");
+            world.record.node(self.node).cause(Cause::Moving);
             self.finish(slot, Outcome::Unavailable, world);
         }
         true

@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     engine::random::mix,
-    model::{consistency::logged::Progress, ids::Slot, outcome::Outcome, span::Span, world::World},
+    model::{consistency::logged::Progress, ids::Slot, span::Span, world::World},
+    outcome::Outcome,
 };
 
 /// Shift of a branch's identity each time it puts down the same anew.

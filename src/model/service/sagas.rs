@@ -4,7 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{books::SagasMeasured, ids::Slot, outcome::Outcome, world::World};
+use crate::{
+    model::{books::SagasMeasured, ids::Slot, world::World},
+    outcome::Outcome,
+};
 
 /// A saga: where its parts stand in the program.
 #[derive(Clone, Debug, Default)]

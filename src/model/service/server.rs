@@ -20,6 +20,7 @@ use super::{
     transactions::Transactions,
 };
 use crate::{
+    cause::Cause,
     engine::{random::Stream, table::Table},
     model::{
         books::{Area, Unserved},
@@ -30,7 +31,6 @@ use crate::{
         frame::{BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, HAS_CORE, HAS_WORKER, IN_ROOM},
         function::environments::Environments,
         ids::{NONE, NodeId, Slot},
-        outcome::Outcome,
         queue::{consumers::Consumers, host::Brokerage},
         replication::group::Group,
         resilience::{caller, policy::EdgeState},
@@ -41,6 +41,7 @@ use crate::{
         topic::host::Logs,
         world::World,
     },
+    outcome::Outcome,
 };
 
 /// Workers of one instance.
@@ -207,7 +208,7 @@ impl Server {
             if workers.busy.count() >= workers.capacity {
                 let full = self.queue.is_some_and(|k| workers.room.waiting() >= k);
                 if full && !self.push_out {
-                    return self.refuse(slot, "queue_full", world);
+                    return self.refuse(slot, Cause::QueueFull, world);
                 }
                 let rank =
                     if world.carries { u64::from(world.frames.extra(slot).priority) } else { 0 };
@@ -286,7 +287,7 @@ impl Server {
             Stop::At(Instr::Held(access)) => self.touch(slot, access, world),
             Stop::At(_) => self.finish(slot, Outcome::Ok, world),
             Stop::Failed => {
-                world.record.node(self.node).cause("failed_step");
+                world.record.node(self.node).cause(Cause::FailedStep);
                 self.finish(slot, Outcome::Error, world);
             }
         }
@@ -335,7 +336,7 @@ impl Server {
             full = self.push_out;
             if waits && !full {
                 world.frames[slot].served = 0;
-                return self.refuse(slot, "queue_full", world);
+                return self.refuse(slot, Cause::QueueFull, world);
             }
         }
         let admission = inst.cores.ask(slot, work, world);

@@ -8,7 +8,11 @@
 use std::collections::BTreeMap;
 
 use super::server::Server;
-use crate::model::{books::Area, ids::Slot, outcome::Outcome, span::Span, world::World};
+use crate::{
+    cause::Cause,
+    model::{books::Area, ids::Slot, span::Span, world::World},
+    outcome::Outcome,
+};
 
 /// What ends a wait at the door, if nothing else does before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +71,7 @@ impl Server {
         f.waited = f.waited.wrapping_sub(now);
         // Back to its `Begin`.
         f.pc -= 1;
-        world.record.node(self.node).cause("door_wait");
+        world.record.node(self.node).cause(Cause::DoorWait);
         world.arm(slot, Span::of(after));
     }
 
@@ -100,9 +104,9 @@ impl Server {
             return;
         }
         if end == End::Patience {
-            self.refuse(slot, "abandoned", world);
+            self.refuse(slot, Cause::Abandoned, world);
         } else if !self.serves(world.frames[slot].inst, world) {
-            world.record.node(self.node).cause("no_lease");
+            world.record.node(self.node).cause(Cause::NoLease);
             self.finish(slot, Outcome::Unavailable, world);
         } else {
             world.frames[slot].pc += 1;

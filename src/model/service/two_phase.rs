@@ -10,17 +10,18 @@ use super::{
     transactions::{Deciding, Part, Write},
 };
 use crate::{
+    cause::Cause,
     engine::law::to_nanos,
     model::{
         consistency::torn,
         frame::{BRANCH, CALLER_DONE, Frame},
         ids::{Host, NONE, Slot},
-        outcome::Outcome,
         replication::letters::{ABORTED, Cargo, Change, Envelope, PartOf, Said, Vote},
         route::Asked,
         span::Span,
         world::{World, pack, unpack},
     },
+    outcome::Outcome,
 };
 
 /// How long until those who have not acknowledged what was decided are told again, ns.
@@ -290,7 +291,7 @@ impl Server {
     /// Nothing of a transaction is written; who voted against it knows.
     fn aborts(
         &mut self,
-        (transaction, cause): (u64, &'static str),
+        (transaction, cause): (u64, Cause),
         knows: Option<(Host, u64)>,
         world: &mut World,
     ) {

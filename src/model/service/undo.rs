@@ -16,10 +16,10 @@ use crate::{
     model::{
         frame::{BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, Frame},
         ids::{NONE, Slot},
-        outcome::Outcome,
         span::Span,
         world::{World, pack},
     },
+    outcome::Outcome,
 };
 
 /// Shift of a branch's identity each time a fresh one takes its place.

@@ -72,7 +72,7 @@ impl StoreSpec {
                 assembly.demand(&law.clone().into(), &format!("{path}/feeds/{}", names.name(view))),
             ))
         };
-        let views: Vec<_> = fed.into_iter().filter_map(lag).collect();
+        let views: Vec<_> = fed.iter().copied().filter_map(lag).collect();
         let each = server.group.as_ref().map(|group| group.each);
         let value = self.size_of_value(path, assembly);
         let shards = self.shard_count() as usize;

@@ -5,6 +5,7 @@ use super::{
     reader::Reader, replicated::Replicated,
 };
 use crate::{
+    cause::Cause,
     model::{
         build::{Assembly, Built},
         ids::NodeId,
@@ -31,7 +32,7 @@ use crate::{
 };
 
 /// What becomes of a message that one of those who are told did not take.
-const DROPPED: &str = "dropped";
+const DROPPED: Cause = Cause::Dropped;
 
 impl TopicSpec {
     /// What its brokers keep.

@@ -21,10 +21,10 @@ use crate::{
         event,
         frame::{CALLER_DONE, CONNECT, FINISHED, FREE, IN_TRANSIT},
         ids::{Host, NONE, Slot},
-        outcome::Outcome,
         queue::{host::record, post::Post},
         sim::Simulation,
     },
+    outcome::Outcome,
 };
 
 /// A request that has a frame of its own.

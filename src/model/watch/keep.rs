@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{outcome::Outcome, probe::RequestSample};
+use crate::{model::probe::RequestSample, outcome::Outcome};
 
 /// What is looked for among the requests of the measured span.
 #[derive(Clone, Debug, Default)]

@@ -2,7 +2,7 @@
 //!
 //! **Invariant.** The parts of a span follow one another without gaps from its start to its end.
 
-use crate::model::{ids::NodeId, outcome::Outcome};
+use crate::{model::ids::NodeId, outcome::Outcome};
 
 /// What a span is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use super::{
     limits,
 };
 use crate::{
+    outcome::Outcome,
     report::{
         plots::{
             axis::SIMULATED_TIME,
@@ -19,16 +20,16 @@ use crate::{
 const TITLE: &str = "Availability and outcomes over time";
 
 /// Outcomes from the bottom of the stack up: light is good, dark is bad.
-const OUTCOMES: [(&str, &str, (u8, u8, u8)); 9] = [
-    ("ok", "ok", (214, 234, 217)),
-    ("degraded", "degraded", (164, 205, 222)),
-    ("rate_limited", "rate limited", (250, 214, 140)),
-    ("shed", "shed", (240, 175, 95)),
-    ("rejected", "rejected", (224, 130, 60)),
-    ("breaker_open", "breaker open", (190, 120, 170)),
-    ("unavailable", "unavailable", (130, 80, 140)),
-    ("error", "error", (190, 40, 50)),
-    ("timeout", "timeout", (90, 20, 40)),
+const BANDS: [(Outcome, &str, (u8, u8, u8)); 9] = [
+    (Outcome::Ok, "ok", (214, 234, 217)),
+    (Outcome::Degraded, "degraded", (164, 205, 222)),
+    (Outcome::RateLimited, "rate limited", (250, 214, 140)),
+    (Outcome::Shed, "shed", (240, 175, 95)),
+    (Outcome::Rejected, "rejected", (224, 130, 60)),
+    (Outcome::BreakerOpen, "breaker open", (190, 120, 170)),
+    (Outcome::Unavailable, "unavailable", (130, 80, 140)),
+    (Outcome::Error, "error", (190, 40, 50)),
+    (Outcome::Timeout, "timeout", (90, 20, 40)),
 ];
 
 /// Two panels on one clock.
@@ -45,8 +46,8 @@ pub(super) fn figure(results: &Results) -> Figure {
 
     let mut bands = Vec::new();
     let mut totals = vec![0.0; results.series.start.len()];
-    for (outcome, name, colour) in OUTCOMES {
-        let Some(rates) = all.outcomes.get(outcome) else { continue };
+    for (outcome, name, colour) in BANDS {
+        let Some(rates) = all.outcomes.get(outcome.name()) else { continue };
         if !rates.iter().any(|rate| *rate > 0.0) {
             continue;
         }

@@ -2,6 +2,7 @@
 
 use super::{axis::Axis, frame::Figure, nodes};
 use crate::{
+    cause::Cause,
     report::{plots::parts::most, text::Quantity},
     results::{NodeSeries, Results},
 };
@@ -36,7 +37,7 @@ pub(super) fn breakers(results: &Results) -> Option<Figure> {
     let mut lines: Vec<(&str, Values)> =
         clients.map(|(name, c)| (name.as_str(), some(&c.breakers_opened))).collect();
     for (name, node) in &results.series.nodes {
-        if let Some(opened) = node.causes.get("breaker_opened") {
+        if let Some(opened) = node.causes.get(&Cause::BreakerOpened) {
             lines.push((name.as_str(), some(opened)));
         }
     }

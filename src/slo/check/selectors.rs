@@ -10,7 +10,8 @@ use super::{
     Checker, known,
 };
 use crate::{
-    results::{OUTCOMES, SIDES, Selection},
+    outcome::Outcome,
+    results::{SIDES, Selection},
     units::SimDuration,
 };
 
@@ -98,7 +99,7 @@ impl Checker<'_> {
                 }
                 "group" => &mut found.group,
                 "outcome" => {
-                    known("outcome", &value.text, OUTCOMES.iter())?;
+                    known("outcome", &value.text, Outcome::NAMES.iter())?;
                     &mut found.outcome
                 }
                 "to" => {

@@ -129,6 +129,8 @@ fn faulty_expressions_are_explained() {
         ("p99(latency to=fist_token) <= 1s", "E-REF", "did you mean `first_token`?"),
         ("p99(latency to=last_token) <= 1s", "E-REF", "known here: `first_token`"),
         ("requests(outcome=late) == 0", "E-REF", "no outcome `late`"),
+        ("nodes.api.outcomes.rejcted == 0", "E-REF", "did you mean `rejected`?"),
+        ("nodes.api.causes.queue_ful == 0", "E-REF", "did you mean `queue_full`?"),
         ("availability(klient=gold) >= 99%", "E-SLO", "did you mean `client`?"),
         ("availability(gold) >= 99%", "E-SLO", "selects nothing"),
         ("availability(client=gold client=chat) >= 99%", "E-SLO", "twice"),

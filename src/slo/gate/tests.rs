@@ -35,7 +35,7 @@ fn one(latencies: &[(u64, u64)], failed: u64) -> One {
     let mut latency_failed = Histogram::default();
     latency_failed.record_n(1_000_000_000, failed);
     let good = latency.count();
-    let mut outcomes = [0; crate::results::OUTCOMES.len()];
+    let mut outcomes = [0; crate::outcome::Outcome::NAMES.len()];
     (outcomes[0], outcomes[2]) = (good, failed);
     let requests = Requests {
         issued: good + failed,

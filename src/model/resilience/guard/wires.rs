@@ -3,12 +3,15 @@
 //! **Invariant.** Who waits for a connection to open has its timer armed for when it gives up.
 
 use super::{Guard, GuardPolicy, hold_until, note, refuse};
-use crate::model::{
-    connection::near::{Taken, WirePolicy},
-    ids::{Host, NONE, Slot},
+use crate::{
+    cause::Cause,
+    model::{
+        connection::near::{Taken, WirePolicy},
+        ids::{Host, NONE, Slot},
+        resilience::flight::{Hold, Line},
+        world::World,
+    },
     outcome::Outcome,
-    resilience::flight::{Hold, Line},
-    world::World,
 };
 
 impl Guard {
@@ -46,7 +49,7 @@ impl Guard {
             }
             Taken::NoPort => {
                 self.forget(policy, slot, Hold::Granted(Line::Pool), world);
-                refuse(slot, (Outcome::Error, "no_free_port"), world)
+                refuse(slot, (Outcome::Error, Cause::NoFreePort), world)
             }
         }
     }
@@ -96,7 +99,7 @@ impl Guard {
             && outcome == Outcome::Error
         {
             world.record.pools[wires.number as usize].resets += 1;
-            note(slot, "connection_reset", world);
+            note(slot, Cause::ConnectionReset, world);
         }
     }
 }

@@ -8,7 +8,6 @@ use crate::{
         event,
         frame::{BRANCH, CALLER_DONE, CONNECT, FINISHED, FREE, Frame, LETTER},
         ids::{Host, NONE, Slot},
-        outcome::Outcome,
         queue::post::Post,
         sim::Simulation,
         watch::{
@@ -18,6 +17,7 @@ use crate::{
         },
         world::{COPY_SHIFT, pack, unpack},
     },
+    outcome::Outcome,
 };
 
 impl Follower {

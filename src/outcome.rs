@@ -53,6 +53,25 @@ impl Outcome {
         Self::Unavailable,
     ];
 
+    /// Their names in results, in the order of every tally.
+    pub const NAMES: [&str; 9] = [
+        "ok",
+        "degraded",
+        "timeout",
+        "error",
+        "rejected",
+        "shed",
+        "rate_limited",
+        "breaker_open",
+        "unavailable",
+    ];
+
+    /// Its name in results.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+
     /// Whether the client got an answer it can use.
     #[must_use]
     pub const fn is_success(self) -> bool {
@@ -68,3 +87,17 @@ impl Outcome {
 
 /// Counts by outcome, indexed by `Outcome as usize`.
 pub type Tally = [u64; 9];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_stand_where_tallies_have_them_and_are_read_by_their_names() {
+        for (place, outcome) in Outcome::ALL.into_iter().enumerate() {
+            assert_eq!(outcome as usize, place);
+            let text = serde_json::to_value(outcome).unwrap();
+            assert_eq!(text, outcome.name());
+        }
+    }
+}
