@@ -10,6 +10,7 @@ mod explain;
 mod expr;
 mod history;
 mod model;
+pub mod node_kind;
 pub mod outcome;
 pub mod plan;
 pub mod problem;

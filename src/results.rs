@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::cause::Cause;
+use crate::{cause::Cause, node_kind::NodeKind};
 use serde::{Deserialize, Serialize};
 
 mod cap;
@@ -192,7 +192,7 @@ pub struct InstanceResults {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NodeResults {
     /// Its kind.
-    pub kind: String,
+    pub kind: NodeKind,
     /// Busy time / capacity of cores, else workers, of the instances that were up; null when unbounded, or when
     /// none ever was.
     pub utilisation: Estimate,

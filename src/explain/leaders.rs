@@ -4,7 +4,10 @@
 //! no event.
 
 use super::{events::event, words};
-use crate::results::{EventKind, LeaderResults, Results, TimelineEvent};
+use crate::{
+    node_kind::NodeKind,
+    results::{EventKind, LeaderResults, Results, TimelineEvent},
+};
 
 /// Events told of one store.
 const MOST: usize = 12;
@@ -24,7 +27,7 @@ pub(super) fn leaders(results: &Results) -> Vec<TimelineEvent> {
         let leaders = node.replicas.iter().flat_map(|replicas| &replicas.leaders);
         let leaders: Vec<&LeaderResults> = leaders.collect();
         let shards = node.shards.len();
-        let part = if node.kind == "topic" { "partition" } else { "shard" };
+        let part = if node.kind == NodeKind::Topic { "partition" } else { "shard" };
         let last = leaders.iter().map(|leader| leader.shard).max();
         let mut events: Vec<TimelineEvent> = (0..=last.unwrap_or(0))
             .flat_map(|shard| of_shard((name, shard, (shards > 1).then_some(part)), &leaders))

@@ -6,7 +6,10 @@
 use std::ops::Range;
 
 use super::signal::{Level, falls, rises};
-use crate::results::{ClientSeries, Results};
+use crate::{
+    node_kind::NodeKind,
+    results::{ClientSeries, Results},
+};
 
 /// Least change of a load that counts as one: a quarter.
 pub(super) const CHANGE: f64 = 0.25;
@@ -71,7 +74,7 @@ fn load(
 /// Whether a client sends its next request when the last is answered: then its load tells of the answers.
 pub(super) fn is_closed(results: &Results, client: &str) -> bool {
     let mut vertices = results.design.vertices.iter();
-    vertices.any(|v| v.kind == "client" && v.name == client && v.instances > 0)
+    vertices.any(|v| v.kind == NodeKind::Client && v.name == client && v.instances > 0)
 }
 
 /// Rate from which on a load counts as risen.

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     cause::Cause,
+    node_kind::NodeKind,
     results::{ClientSeries, EventKind, NodeSeries, Results},
 };
 
@@ -467,7 +468,8 @@ impl Watch<'_> {
     /// More calls of a node whose callers wait in vain are their retries, unless they may be misses of a cache.
     fn retried(&mut self) {
         let edges = &self.results.design.edges;
-        let cache = |name: &str| self.results.nodes.get(name).is_some_and(|n| n.kind == "cache");
+        let cache =
+            |name: &str| self.results.nodes.get(name).is_some_and(|n| n.kind == NodeKind::Cache);
         let misses =
             |caller: &str| cache(caller) || edges.iter().any(|e| e.from == caller && cache(&e.to));
         let timeouts: Vec<(String, usize)> = self

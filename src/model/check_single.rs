@@ -17,6 +17,7 @@ use crate::{
         resilience::EdgeSpec,
         service::{ServiceSpec, StepSpec, WriteMode, parts::AUTH, steps::Spread},
     },
+    node_kind::NodeKind,
     problem::Problems,
 };
 
@@ -114,7 +115,8 @@ pub fn single_points(
 fn is_single(facts: &Facts<'_>, wanted: u64) -> bool {
     let spare = facts.replicas.is_some_and(|r| r.each > r.need && (!r.led || r.takes_over));
     let one = facts.instances.min(wanted) == 1 || facts.shards && !spare;
-    one && !["external", "dns", "function"].contains(&facts.kind) && facts.reach != Reach::Inside
+    let known = !matches!(facts.kind, NodeKind::External | NodeKind::Dns | NodeKind::Function);
+    one && known && facts.reach != Reach::Inside
 }
 
 /// Several names in a sentence; of many a few.

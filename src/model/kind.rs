@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     engine::law::{DurationLaw, Table},
+    node_kind::NodeKind,
     units::Name,
 };
 
@@ -45,7 +46,7 @@ pub enum Reach<'a> {
 #[derive(Clone, Debug)]
 pub struct Facts<'a> {
     /// Its kind, as in the file.
-    pub kind: &'static str,
+    pub kind: NodeKind,
     /// Instances (or shards).
     pub instances: u64,
     /// How many of them must be up for the node to do its work; 0: it can be done without.

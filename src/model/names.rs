@@ -63,6 +63,8 @@ pub struct Names {
     pub tracked: Tracked,
     /// The views that the log of a store feeds, by store.
     pub feeds: BTreeMap<NodeId, Vec<NodeId>>,
+    /// Some calls are tried elsewhere: at other instances than those that failed.
+    pub goes_elsewhere: bool,
     /// Nodes at which connections of pools end, those behind balancers of layer 4 included.
     pub far_ends: Vec<NodeId>,
 }
@@ -86,6 +88,7 @@ impl Names {
             sources: design.sources(false),
             tracked: Tracked::default(),
             feeds: BTreeMap::new(),
+            goes_elsewhere: false,
             far_ends: Vec::new(),
             design,
         };
@@ -96,6 +99,7 @@ impl Names {
         names.read_operations();
         names.tracked = names.tracked();
         names.feeds = names.find_feeds();
+        names.goes_elsewhere = names.any_edge(|edge, _| edge.goes_elsewhere());
         names.far_ends = names.find_far_ends();
         names
     }

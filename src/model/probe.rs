@@ -25,6 +25,7 @@ use crate::{
         queue::counts::{GroupMeasured, OutboxMeasured, QueueMeasured},
         replication::tally::ReplicasMeasured,
     },
+    node_kind::NodeKind,
     outcome::{Outcome, Tally},
     stats::{CoarseHistogram, Histogram},
     units::SimTime,
@@ -349,7 +350,7 @@ pub struct NodeMeasured {
     /// Its name.
     pub name: String,
     /// Its kind, as in the file.
-    pub kind: &'static str,
+    pub kind: NodeKind,
     /// Capacity of one instance in what `utilisation` counts: cores, else workers; none: unbounded.
     pub capacity: Option<f64>,
     /// Length of the measured span, ns.

@@ -166,9 +166,7 @@ impl Route {
             }
             (1, _) => Self::Single,
             // Some are passed over, by some.
-            (n, Reach::Any) if names.any_edge(|edge, _| edge.goes_elsewhere()) => {
-                Self::Members((0..n).collect())
-            }
+            (n, Reach::Any) if names.goes_elsewhere => Self::Members((0..n).collect()),
             (n, Reach::Any) => Self::Random(n),
             (n, reach) => Self::by_key(n, reach, names, prepared),
         }

@@ -91,10 +91,10 @@ pub fn paths_set(faults: &[FaultSpec], nodes: &BTreeMap<Name, NodeSpec>) -> Vec<
     for (fault, spec) in faults.iter().enumerate() {
         let sets = spec.set.iter().flat_map(BTreeMap::keys).map(|path| (path.clone(), path, "set"));
         let deploy = spec.deploy.as_ref().and_then(|d| Some((d, nodes.get(&d.node)?)));
-        let kind = |node: &NodeSpec| node.kind().facts().kind.to_owned();
+        let kind = |node: &NodeSpec| node.kind().facts().kind.name();
         let deployed = deploy.into_iter().flat_map(|(deploy, node)| {
             deploy
-                .paths(&kind(node))
+                .paths(kind(node))
                 .map(|(path, key)| (path, key, "deploy.set"))
                 .collect::<Vec<_>>()
         });

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     cause::Cause,
+    node_kind::NodeKind,
     results::{
         Blame, Bottleneck, ClientResults, ClientSeries, Design, Distribution, Edge, Estimate,
         EventKind, InstanceCounts, InstanceResults, NodeBlame, NodeResults, NodeSeries,
@@ -58,8 +59,8 @@ fn figures(scale: f64, mean: f64) -> RequestFigures {
     }
 }
 
-fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
-    let bounded = kind != "external";
+fn node(kind: NodeKind, load: f64, instances: u64) -> NodeResults {
+    let bounded = kind != NodeKind::External;
     let part = InstanceResults {
         utilisation: estimate(load, 0.01),
         throughput: estimate(1_183.0 / instances.max(1) as f64, 1.0),
@@ -87,7 +88,7 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
         environments: None,
         cost: None,
         cache: None,
-        kind: kind.into(),
+        kind,
         utilisation: if bounded { estimate(load, 0.01) } else { Estimate::default() },
         throughput: estimate(1_183.0, 2.4),
         in_system: estimate(load * 12.0, 0.2),
@@ -104,8 +105,8 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
             outages_per_year: estimate(0.0, 0.0),
         },
         instances: InstanceCounts { mean: instances as f64, min: instances, max: instances },
-        shards: if kind == "store" { parts.clone() } else { Vec::new() },
-        per_instance: if kind == "service" { parts } else { Vec::new() },
+        shards: if kind == NodeKind::Store { parts.clone() } else { Vec::new() },
+        per_instance: if kind == NodeKind::Service { parts } else { Vec::new() },
         instances_not_listed: 0,
     }
 }
@@ -156,15 +157,15 @@ fn node_series(at_most: Option<f64>, windows: usize) -> NodeSeries {
     series
 }
 
-fn vertex(name: &str, kind: &str, instances: u64, detail: &str) -> Vertex {
-    let single = matches!(kind, "client" | "external" | "load_balancer");
+fn vertex(name: &str, kind: NodeKind, instances: u64, detail: &str) -> Vertex {
+    let single = matches!(kind, NodeKind::Client | NodeKind::External | NodeKind::LoadBalancer);
     let zones = ["us-east-1a", "us-east-1b", "us-east-1c"];
     let zones =
         zones.iter().enumerate().map(|(i, zone)| ((*zone).into(), (instances + 2 - i as u64) / 3));
     let zones: Vec<(String, u64)> = if single { Vec::new() } else { zones.collect() };
     Vertex {
         name: name.into(),
-        kind: kind.into(),
+        kind,
         instances,
         zones: zones.into_iter().filter(|(_, n)| *n > 0).collect(),
         detail: detail.into(),
@@ -189,14 +190,14 @@ fn design() -> Design {
     };
     Design {
         vertices: vec![
-            vertex("batch", "client", 20, "closed(users=20 think=exp(mean=1s))"),
-            vertex("shoppers", "client", 0, "poisson(1200/s)"),
-            vertex("api", "service", 8, "4 cores, 64 workers"),
-            vertex("catalogue", "store", 3, "3 shards, read 2ms"),
-            vertex("edge-lb", "load_balancer", 1, "two_choices"),
-            vertex("orders", "store", 2, "2 shards, read 2ms, write 5ms"),
-            vertex("payments", "external", 0, "latency lognormal(median=80ms)"),
-            vertex("recommendations", "service", 4, "2 cores, 32 workers"),
+            vertex("batch", NodeKind::Client, 20, "closed(users=20 think=exp(mean=1s))"),
+            vertex("shoppers", NodeKind::Client, 0, "poisson(1200/s)"),
+            vertex("api", NodeKind::Service, 8, "4 cores, 64 workers"),
+            vertex("catalogue", NodeKind::Store, 3, "3 shards, read 2ms"),
+            vertex("edge-lb", NodeKind::LoadBalancer, 1, "two_choices"),
+            vertex("orders", NodeKind::Store, 2, "2 shards, read 2ms, write 5ms"),
+            vertex("payments", NodeKind::External, 0, "latency lognormal(median=80ms)"),
+            vertex("recommendations", NodeKind::Service, 4, "2 cores, 32 workers"),
         ],
         edges: edges.iter().map(edge).collect(),
     }
@@ -342,12 +343,12 @@ pub(crate) fn shop() -> Results {
         ]
         .into(),
         nodes: [
-            ("api".into(), node("service", 0.62, 8)),
-            ("catalogue".into(), node("store", 0.41, 3)),
-            ("edge-lb".into(), node("load_balancer", 0.0, 1)),
-            ("orders".into(), node("store", 0.27, 2)),
-            ("payments".into(), node("external", 0.0, 0)),
-            ("recommendations".into(), node("service", 0.55, 4)),
+            ("api".into(), node(NodeKind::Service, 0.62, 8)),
+            ("catalogue".into(), node(NodeKind::Store, 0.41, 3)),
+            ("edge-lb".into(), node(NodeKind::LoadBalancer, 0.0, 1)),
+            ("orders".into(), node(NodeKind::Store, 0.27, 2)),
+            ("payments".into(), node(NodeKind::External, 0.0, 0)),
+            ("recommendations".into(), node(NodeKind::Service, 0.55, 4)),
         ]
         .into(),
         slos: slos(),
@@ -421,7 +422,6 @@ pub(crate) fn hostile(payload: &str) -> Results {
     let operations = [(bad(), client.figures.clone())].into();
     results.clients.insert("plain".into(), ClientResults { operations, ..client });
     let mut node = results.nodes["api"].clone();
-    node.kind = bad();
     node.outcomes.insert(bad(), 3);
     results.nodes.insert(bad(), node);
     results.slos[0].expression = bad();
@@ -434,7 +434,7 @@ pub(crate) fn hostile(payload: &str) -> Results {
     results
         .design
         .vertices
-        .push(Vertex { zones: vec![(bad(), 2)], ..vertex(payload, payload, 3, payload) });
+        .push(Vertex { zones: vec![(bad(), 2)], ..vertex(payload, NodeKind::Topic, 3, payload) });
     results.design.edges.push(Edge { from: "api".into(), to: bad(), label: bad() });
     results.summary.figures.marks.insert(bad(), distribution(0.01, 5));
     results.leaves_out.push(bad());

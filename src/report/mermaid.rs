@@ -5,7 +5,10 @@
 use std::fmt::Write as _;
 
 use super::text::clean;
-use crate::results::{Results, Vertex};
+use crate::{
+    node_kind::NodeKind,
+    results::{Results, Vertex},
+};
 
 /// The flowchart.
 #[must_use]
@@ -14,7 +17,7 @@ pub fn mermaid(results: &Results) -> Vec<u8> {
     let mut out = "flowchart LR\n".to_owned();
     let id = |name: &str| design.vertices.iter().position(|of| of.name == name);
     for (i, vertex) in design.vertices.iter().enumerate() {
-        let (open, close) = shape(&vertex.kind);
+        let (open, close) = shape(vertex.kind);
         let _ = writeln!(out, "    n{i}{open}\"{}\"{close}", text_of(vertex));
     }
     for edge in &design.edges {
@@ -31,15 +34,15 @@ pub fn mermaid(results: &Results) -> Vec<u8> {
 }
 
 /// What a kind looks like.
-fn shape(kind: &str) -> (&'static str, &'static str) {
+fn shape(kind: NodeKind) -> (&'static str, &'static str) {
     match kind {
-        "client" => ("([", "])"),
-        "load_balancer" | "dns" => ("{{", "}}"),
-        "store" => ("[(", ")]"),
-        "cache" => ("[/", "/]"),
-        "queue" | "topic" => ("[[", "]]"),
-        "external" => (">", "]"),
-        _ => ("[", "]"),
+        NodeKind::Client => ("([", "])"),
+        NodeKind::LoadBalancer | NodeKind::Dns => ("{{", "}}"),
+        NodeKind::Store => ("[(", ")]"),
+        NodeKind::Cache => ("[/", "/]"),
+        NodeKind::Queue | NodeKind::Topic => ("[[", "]]"),
+        NodeKind::External => (">", "]"),
+        NodeKind::Service | NodeKind::Function => ("[", "]"),
     }
 }
 
@@ -47,7 +50,7 @@ fn text_of(vertex: &Vertex) -> String {
     let mut lines = vec![quoted(&vertex.name)];
     let count =
         if vertex.instances > 1 { format!(" x {}", vertex.instances) } else { String::new() };
-    lines.push(format!("{}{count}", quoted(&vertex.kind.replace('_', " "))));
+    lines.push(format!("{}{count}", quoted(vertex.kind.words())));
     lines.extend((!vertex.detail.is_empty()).then(|| quoted(&vertex.detail)));
     lines.join("<br>")
 }

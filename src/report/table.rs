@@ -456,7 +456,7 @@ pub(crate) fn words(name: &str) -> String {
 
 /// A kind as people say it.
 pub(crate) fn kind(node: &NodeResults) -> String {
-    words(&node.kind)
+    node.kind.words().to_owned()
 }
 
 /// Instances of a node; a range when their number changed.

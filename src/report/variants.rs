@@ -7,7 +7,10 @@ use super::{
     table::LEAST_WIDTH,
     text::{Quantity, about, clean, duration, value},
 };
-use crate::results::{FaultResults, Results};
+use crate::{
+    node_kind::NodeKind,
+    results::{FaultResults, Results},
+};
 
 /// Difference of two shares below which they are the same.
 const SAME_SHARE: f64 = 0.005;
@@ -63,7 +66,7 @@ pub(crate) fn sentence(results: &Results, variant: &Results, paths: &[String]) -
             figure(&format!("hit ratio of {name}"), Quantity::Share, &|r| {
                 r.nodes.get(name)?.cache.as_ref()?.hit_ratio.value
             });
-        } else if node.kind == "store" {
+        } else if node.kind == NodeKind::Store {
             figure(&format!("load of {name}"), Quantity::Rate, &|r| {
                 r.nodes.get(name)?.throughput.value
             });

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::node_kind::NodeKind;
 use serde::{Deserialize, Serialize};
 
 /// The design as a graph, for the picture.
@@ -25,7 +26,7 @@ impl Design {
         let clients: BTreeSet<&str> = self
             .vertices
             .iter()
-            .filter(|vertex| vertex.kind == "client")
+            .filter(|vertex| vertex.kind == NodeKind::Client)
             .map(|client| client.name.as_str())
             .collect();
         // Clients name their edges as they like.
@@ -35,7 +36,8 @@ impl Design {
 
     /// Those who call a node; who calls it through a dns node only asks that where it is.
     pub fn callers(&self, name: &str) -> Vec<&str> {
-        let is_dns = |name: &str| self.vertices.iter().any(|v| v.kind == "dns" && v.name == name);
+        let is_dns =
+            |name: &str| self.vertices.iter().any(|v| v.kind == NodeKind::Dns && v.name == name);
         let (mut found, mut open, mut asked) = (Vec::new(), vec![name], BTreeSet::new());
         while let Some(to) = open.pop() {
             for edge in self.edges.iter().filter(|edge| edge.to == to) {
@@ -70,7 +72,7 @@ pub struct Vertex {
     /// Name.
     pub name: String,
     /// `client`, or the kind of a node as in the file.
-    pub kind: String,
+    pub kind: NodeKind,
     /// Instances, or shards, or users of a closed client; 0: not applicable.
     pub instances: u64,
     /// Zones with the number of instances in each, of a client those its requests come from in turn; empty

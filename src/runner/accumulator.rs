@@ -25,6 +25,7 @@ use crate::{
         prices::Tariff,
         probe::{Between, ClientMeasured, HangingMeasured, Measured, RequestSample},
     },
+    node_kind::NodeKind,
     outcome::Outcome,
     results::{
         self, Blame, BudgetResults, ClientResults, DataFile, Design, Estimate, FaultResults,
@@ -262,7 +263,7 @@ impl Accumulator {
     fn push_faults(&mut self, measured: &Measured, all: &Requests, each: &[Requests]) {
         let closed = |name: &str| {
             let mut vertices = self.info.design.vertices.iter();
-            vertices.any(|v| v.kind == "client" && v.name == name && v.instances > 0)
+            vertices.any(|v| v.kind == NodeKind::Client && v.name == name && v.instances > 0)
         };
         let clients = measured.clients.iter().zip(each);
         let clients: Vec<OfClient<'_>> = clients

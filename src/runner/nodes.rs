@@ -24,6 +24,7 @@ use crate::{
         fault::uptime::UptimeBooks,
         probe::{InstanceMeasured, Measured, NodeMeasured, NodeWindow, view::ViewMeasured},
     },
+    node_kind::NodeKind,
     outcome::{Outcome, Tally, successes},
     results::{
         CacheResults, InstanceCounts, InstanceResults, Levels, Lookups, Means, NodeResults,
@@ -42,7 +43,7 @@ pub(super) const LISTED_INSTANCES: usize = 64;
 #[derive(Clone, Debug)]
 pub(super) struct NodePool {
     pub(super) name: String,
-    kind: &'static str,
+    kind: NodeKind,
     capacity: Option<f64>,
     instances: usize,
     utilisation: Means,
@@ -112,7 +113,7 @@ impl NodePool {
     /// Of a node like this, and nothing yet.
     pub(super) fn like(node: &NodeMeasured) -> Self {
         let instances = node.instances.len();
-        let shards = node.kind == "store" || node.replicas.is_some();
+        let shards = node.kind == NodeKind::Store || node.replicas.is_some();
         let listed = if shards { instances } else { LISTED_INSTANCES };
         Self {
             name: node.name.clone(),
@@ -205,7 +206,7 @@ impl NodePool {
             (seconds(start), seconds(length), w.in_queue as f64 / length as f64)
         });
         self.queue.push(&queue.collect::<Vec<_>>());
-        if self.kind == "cache" {
+        if self.kind == NodeKind::Cache {
             // A fault is not what it starts from.
             let fault = measured.faults.iter().flat_map(|f| &f.spans).map(|span| span.0).min();
             let quiet = in_span().filter(|((_, end), _)| fault.is_none_or(|fault| *end <= fault));
@@ -291,7 +292,7 @@ impl NodePool {
     /// Its figures.
     pub(super) fn results(&self, confidence: f64) -> NodeResults {
         let mean = |means: &Means| means.estimate(confidence);
-        let store = self.kind == "store" || self.replicas.is_some();
+        let store = self.kind == NodeKind::Store || self.replicas.is_some();
         let listed: Vec<_> = self.listed.iter().map(|i| i.results(confidence)).collect();
         let not_listed = self.instances - listed.len();
         let (shards, per_instance) =
@@ -300,7 +301,7 @@ impl NodePool {
             self.replicas.as_ref().map_or(shards.clone(), |r| r.shards(&shards, confidence));
         let outcomes = Outcome::NAMES.iter().zip(self.outcomes);
         NodeResults {
-            kind: self.kind.to_owned(),
+            kind: self.kind,
             utilisation: mean(&self.utilisation).fraction(),
             throughput: mean(&self.throughput),
             in_system: mean(&self.in_system),
@@ -348,7 +349,7 @@ impl NodePool {
             scaling: self.scaling.as_ref().map(|pool| Box::new(pool.results(confidence))),
             environments: self.environments.as_ref().map(|pool| Box::new(pool.results(confidence))),
             cost: None,
-            cache: (self.kind == "cache").then(|| self.cache.results(confidence)),
+            cache: (self.kind == NodeKind::Cache).then(|| self.cache.results(confidence)),
             instances: InstanceCounts {
                 mean: self.instances as f64 - self.down.mean().unwrap_or_default(),
                 min: self.instances as u64 - self.most_down,
@@ -404,7 +405,7 @@ impl NodePool {
             ended: ends.map(|(o, name)| ((*name).to_owned(), rates(&|w| w.outcomes[o]))).collect(),
             causes: causes.into_iter().map(|cause| (cause, noted(cause))).collect(),
             largest_share: ratios(self.instances > 1, |w| w.shares),
-            hit_ratio: ratios(self.kind == "cache", |w| w.lookups),
+            hit_ratio: ratios(self.kind == NodeKind::Cache, |w| w.lookups),
             cold_share: ratios(self.environments.is_some(), |w| {
                 (w.environments.visits, w.environments.cold)
             }),

@@ -11,6 +11,7 @@ use crate::{
         names::Names,
         network::{ZonesSpec, places::zone_name},
     },
+    node_kind::NodeKind,
     results::{Design, Edge, Vertex},
     units::{
         Name,
@@ -44,7 +45,7 @@ pub(super) fn design(names: &Names) -> Design {
         };
         picture.vertices.push(Vertex {
             name: name.0.clone(),
-            kind: "client".to_owned(),
+            kind: NodeKind::Client,
             instances: users,
             zones: origins(names, client.zones.as_ref()),
             detail: arrivals(&client.arrivals),

@@ -16,6 +16,7 @@ use crate::{
         client::{Arrivals, ClientSpec, KeyLaw, KeysSpec},
         kinds::NodeSpec,
     },
+    node_kind::NodeKind,
     problem::Problems,
     units::Name,
 };
@@ -30,9 +31,9 @@ pub struct Small {
 }
 
 /// Keys of a kind of node that are the same in small.
-const SAME: [(&str, &[&str]); 5] = [
+const SAME: [(NodeKind, &[&str]); 5] = [
     (
-        "service",
+        NodeKind::Service,
         &[
             "endpoints",
             "work",
@@ -46,10 +47,16 @@ const SAME: [(&str, &[&str]); 5] = [
             "dependencies_only",
         ],
     ),
-    ("store", &["read", "write", "discipline", "value_size", "boot", "price", "storage", "keys"]),
-    ("external", &["latency", "errors", "reply", "price", "zones"]),
-    ("load_balancer", &["to", "policy", "health_check", "timeout", "on_down", "price", "zones"]),
-    ("dns", &["to", "policy", "ttl", "health_check", "resolvers"]),
+    (
+        NodeKind::Store,
+        &["read", "write", "discipline", "value_size", "boot", "price", "storage", "keys"],
+    ),
+    (NodeKind::External, &["latency", "errors", "reply", "price", "zones"]),
+    (
+        NodeKind::LoadBalancer,
+        &["to", "policy", "health_check", "timeout", "on_down", "price", "zones"],
+    ),
+    (NodeKind::Dns, &["to", "policy", "ttl", "health_check", "resolvers"]),
 ];
 /// Keys that belong to one instance, whatever they are: the same where instances are divided and nothing else.
 const OF_ONE: [&str; 6] = ["speedup", "batch", "quota", "inbound", "limits", "background"];
@@ -198,20 +205,20 @@ impl Scaler {
         let at = format!("nodes.{}.{kind}", name.0);
         let Some((_, same)) = SAME.iter().find(|(known, _)| *known == kind) else {
             let why = match kind {
-                "cache" => "what a cache has depends on how many ask for a key".to_owned(),
+                NodeKind::Cache => "what a cache has depends on how many ask for a key".to_owned(),
                 other => format!("nobody knows what a {other} does in small"),
             };
             return self.refuse(&at, why);
         };
         let written = serde_json::to_value(node).unwrap_or_default();
-        let Some(Value::Object(keys)) = written.get(kind) else { return };
-        let own = kind == "service" || kind == "store";
+        let Some(Value::Object(keys)) = written.get(kind.name()) else { return };
+        let own = matches!(kind, NodeKind::Service | NodeKind::Store);
         let instances = if own { facts.instances } else { self.by };
         // As many of the instances as there are; the rest of each of them.
         let fewer = gcd(instances, self.by);
         let rest = self.by / fewer;
         if own && fewer > 1 {
-            let count = if kind == "store" { "shards.count" } else { "instances" };
+            let count = if kind == NodeKind::Store { "shards.count" } else { "instances" };
             self.divide(&format!("{at}.{count}"), instances, fewer);
         }
         for (key, value) in keys {
@@ -259,7 +266,7 @@ impl Scaler {
             );
             self.refuse(&format!("{at}.endpoints"), message);
         }
-        self.shared(&at, &written[kind]);
+        self.shared(&at, &written[kind.name()]);
     }
 
     /// Policies of calls of one caller, of which this is to be one of so many.

@@ -1,7 +1,7 @@
 //! What a design may lose: the same design, with a fault that takes one thing away for a third of the run.
 
 use super::Study;
-use crate::results::Vertex;
+use crate::{node_kind::NodeKind, results::Vertex};
 
 /// A thing that may be lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,22 +42,22 @@ impl Study {
         let when = format!("id: {}, at: {}ns, for: {third}ns", Loss::FAULT, info.warm_up + third);
         let loss = |name: String, what: String| Loss { name, fault: format!("{{{when}, {what}}}") };
         let nodes: Vec<&Vertex> =
-            info.design.vertices.iter().filter(|v| v.kind != "client").collect();
+            info.design.vertices.iter().filter(|v| v.kind != NodeKind::Client).collect();
         let mut all = Vec::new();
         for node in &nodes {
             let name = &node.name;
             // Those of a function are its zones, which are lost apart.
-            if node.instances > 1 && !["external", "function"].contains(&node.kind.as_str()) {
+            if node.instances > 1 && !matches!(node.kind, NodeKind::External | NodeKind::Function) {
                 let one = format!("crash: {{node: {name}, instances: 1}}");
                 all.push(loss(format!("an instance of {name}"), one));
             }
         }
         for node in &nodes {
             let name = &node.name;
-            let what = match node.kind.as_str() {
+            let what = match node.kind {
                 // What stands behind it is unknown; it is seen to fail.
-                "external" => format!("errors: {{node: {name}, fraction: 100%}}"),
-                "dns" => continue,
+                NodeKind::External => format!("errors: {{node: {name}, fraction: 100%}}"),
+                NodeKind::Dns => continue,
                 _ => format!("crash: {{node: {name}}}"),
             };
             all.push(loss(name.clone(), what));

@@ -14,6 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("problem", &[]),
     ("outcome", &[]),
     ("cause", &[]),
+    ("node_kind", &[]),
     ("stats", &[]),
     ("history", &[]),
     ("engine", &["stats"]),
@@ -33,7 +34,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// What every room may use, these among themselves included.
-const LEAVES: &[&str] = &["units", "expr", "problem", "outcome", "cause"];
+const LEAVES: &[&str] = &["units", "expr", "problem", "outcome", "cause", "node_kind"];
 
 /// Rooms that may touch the world outside: clock, files, threads, environment.
 const OUTSIDE: &[&str] = &["cli", "runner"];

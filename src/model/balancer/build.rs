@@ -65,7 +65,7 @@ impl Built for LoadBalancerSpec {
             departures: 0,
         };
         let names = assembly.names;
-        let elsewhere = names.any_edge(|edge, _| edge.goes_elsewhere());
+        let elsewhere = names.goes_elsewhere;
         if !elsewhere && self.max_in_flight.is_none() && self.subset.is_none() {
             return Box::new(inner);
         }

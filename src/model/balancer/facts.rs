@@ -7,6 +7,7 @@ use crate::{
         fault::Effect,
         kind::{Facts, FarEnd, Kind, NOTHING_TO_LOSE, Outgoing, Prices, Reach},
     },
+    node_kind::NodeKind,
     units::Name,
 };
 
@@ -52,7 +53,7 @@ impl TargetsSpec {
 impl Kind for LoadBalancerSpec {
     fn facts(&self) -> Facts<'_> {
         Facts {
-            kind: "load_balancer",
+            kind: NodeKind::LoadBalancer,
             instances: 1,
             need: 1,
             capacity: None,

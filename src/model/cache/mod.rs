@@ -29,6 +29,7 @@ use crate::{
         ring::POINTS,
         store::ShardBy,
     },
+    node_kind::NodeKind,
     units::{Count, Fraction, HourPrice, Name, SimDuration},
 };
 use eviction::Eviction;
@@ -150,7 +151,7 @@ pub enum Capacity {
 impl Kind for CacheSpec {
     fn facts(&self) -> Facts<'_> {
         Facts {
-            kind: "cache",
+            kind: NodeKind::Cache,
             instances: self.routed().max(self.places),
             need: 1,
             capacity: self.cores.map(|c| c.0 as f64),

@@ -7,6 +7,7 @@ use crate::{
         fault::Effect,
         kind::{Facts, Kind, NOTHING_TO_LOSE, Outgoing, Reach},
     },
+    node_kind::NodeKind,
     units::Name,
 };
 
@@ -27,7 +28,7 @@ impl DnsPolicy {
 impl Kind for DnsSpec {
     fn facts(&self) -> Facts<'_> {
         Facts {
-            kind: "dns",
+            kind: NodeKind::Dns,
             instances: 1,
             need: 1,
             capacity: None,

@@ -13,6 +13,7 @@ use crate::{
         kind::{Facts, FarEnd, Kind, Op, Outgoing, Prices, Reach, Visit, spares_a_server},
         network::ZonesSpec,
     },
+    node_kind::NodeKind,
     units::{CallPrice, Fraction},
 };
 
@@ -44,7 +45,7 @@ pub struct ExternalSpec {
 impl Kind for ExternalSpec {
     fn facts(&self) -> Facts<'_> {
         Facts {
-            kind: "external",
+            kind: NodeKind::External,
             instances: 1,
             need: 1,
             capacity: None,

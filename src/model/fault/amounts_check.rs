@@ -5,6 +5,7 @@
 use super::{Effect, TargetSpec};
 use crate::{
     model::{clock, names::Names},
+    node_kind::NodeKind,
     problem::Problems,
 };
 
@@ -41,7 +42,7 @@ pub fn amounts(
     }
     if t.lose_data == Some(true)
         && let Some(node) = t.node.as_ref().and_then(|name| names.node(&name.0))
-        && names.kind(node).facts().kind != "store"
+        && names.kind(node).facts().kind != NodeKind::Store
     {
         let help = "a cache is empty after every crash";
         let message = "only stores hold data that a crash leaves";

@@ -24,6 +24,7 @@ use crate::{
         resilience::{EdgeSpec, rate_limit::RateLimitSpec},
         service::{ServiceSpec, StepSpec, parts::InboundSpec},
     },
+    node_kind::NodeKind,
     units::{CallPrice, Count, MemoryPrice, Name, Size, show::plural},
 };
 
@@ -183,7 +184,7 @@ impl Kind for FunctionSpec {
     fn facts(&self) -> Facts<'_> {
         let workers = self.workers.map_or(1, |n| n.0);
         Facts {
-            kind: "function",
+            kind: NodeKind::Function,
             capacity: Some(self.most() as f64 * workers as f64),
             ..self.body().facts()
         }

@@ -18,6 +18,7 @@ use crate::{
         names::Names,
         service::{Discipline, ServiceSpec},
     },
+    node_kind::NodeKind,
     problem::Problems,
     units::{Count, Name, SimDuration},
 };
@@ -357,7 +358,7 @@ pub fn messages(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems)
     }
     let is_queue = |name: &str| names.node(name).is_some_and(|id| names.kind(id).takes_messages());
     let mut refuse = |path: String, name: &str, verb: Verb| {
-        let kind = names.node(name).map_or("queue", |id| names.kind(id).facts().kind);
+        let kind = names.node(name).map_or(NodeKind::Queue, |id| names.kind(id).facts().kind);
         let message = format!("`{name}` is a {kind}: there is nothing to {}", verb.name());
         let help =
             format!("`publish: {name}` puts a message in, `consumes: {name}` takes messages out");

@@ -27,6 +27,7 @@ use crate::{
         network::ZonesSpec,
         service::Discipline,
     },
+    node_kind::NodeKind,
     units::{CallPrice, Count, Name, SimDuration},
 };
 
@@ -159,7 +160,7 @@ impl QueueSpec {
 impl Kind for QueueSpec {
     fn facts(&self) -> Facts<'_> {
         Facts {
-            kind: "queue",
+            kind: NodeKind::Queue,
             instances: 1,
             need: 1,
             capacity: self.cores.map(|c| c.0 as f64),

@@ -44,7 +44,7 @@ impl Elsewhere {
     /// What a design needs of it.
     pub fn of(names: &Names) -> Option<Self> {
         let chooses = names.specs().map(|spec| !spec.kind().passes_on().is_empty()).collect();
-        names.any_edge(|edge, _| edge.goes_elsewhere()).then(|| Self {
+        names.goes_elsewhere.then(|| Self {
             been: BTreeMap::new(),
             passed: BTreeMap::new(),
             chooses,

@@ -21,6 +21,7 @@ use crate::{
             walk::{any_step, step_calls, step_files, step_marks, step_names, steps_visit},
         },
     },
+    node_kind::NodeKind,
     units::{Name, show::plural},
 };
 
@@ -73,7 +74,7 @@ impl Kind for ServiceSpec {
         let workers = self.workers.map(|w| w.0 as f64);
         let places = Some(self.places).filter(|places| *places > 0);
         Facts {
-            kind: "service",
+            kind: NodeKind::Service,
             instances: places.unwrap_or_else(|| self.wanted() + self.spare_places()),
             need: self.need.map_or(u64::from(!self.reaches_zero()), |n| n.0),
             capacity: speed.or(cores).or(workers),

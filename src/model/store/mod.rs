@@ -29,6 +29,7 @@ use crate::{
         service::{Discipline, quota::QuotaSpec},
         store::view::ViewSpec,
     },
+    node_kind::NodeKind,
     units::{
         Count, HourPrice, Rate, SimDuration, StoragePrice, ValueError, show::plural, text_value,
     },
@@ -244,7 +245,7 @@ impl Kind for StoreSpec {
             shards.saturating_mul(replicas.each).saturating_add(replicas.observers)
         });
         Facts {
-            kind: "store",
+            kind: NodeKind::Store,
             instances,
             need: instances,
             capacity: self.cores.map(|c| c.0 as f64),

@@ -28,6 +28,7 @@ use crate::{
         resilience::EdgeSpec,
         store::ShardBy,
     },
+    node_kind::NodeKind,
     units::{CallPrice, Count, Name, SimDuration, show::plural},
 };
 
@@ -141,7 +142,7 @@ impl Kind for TopicSpec {
     fn facts(&self) -> Facts<'_> {
         let replicas = self.replication().map(ReplicationSpec::facts);
         Facts {
-            kind: "topic",
+            kind: NodeKind::Topic,
             instances: self.brokers(),
             need: self.brokers(),
             capacity: self.cores.map(|c| c.0 as f64),

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::close;
 use crate::{
     explain,
+    node_kind::NodeKind,
     report::{
         figures::{Together, embedded, merged, number, values},
         plots::{Plot, charts},
@@ -247,8 +248,10 @@ fn fault(fault: &FaultResults) -> Vec<Value> {
 /// A client or node: what it is, and how it was window by window.
 fn part(results: &Results, vertex: &Vertex, detail: Detail) -> Value {
     let name = &vertex.name;
-    let mut out = json!({ "name": clean(name), "kind": clean(&vertex.kind) });
-    if let Some(client) = results.series.clients.get(name).filter(|_| vertex.kind == "client") {
+    let mut out = json!({ "name": clean(name), "kind": vertex.kind });
+    if let Some(client) =
+        results.series.clients.get(name).filter(|_| vertex.kind == NodeKind::Client)
+    {
         of_client(&mut out, client, detail);
     } else if let Some(node) = results.series.nodes.get(name) {
         of_node(&mut out, node, detail);
@@ -259,7 +262,7 @@ fn part(results: &Results, vertex: &Vertex, detail: Detail) -> Value {
                 node.shards.first().map_or(1, |shard| shard.replicas.len().max(1))
             });
             out["replicas"] = replicas.into();
-            let sharded = vertex.kind == "store";
+            let sharded = vertex.kind == NodeKind::Store;
             out["word"] = if sharded { "shard" } else { "instance" }.into();
             let cells = node.per_instance.iter().map(|one| cell(one, detail.windows));
             out["cells"] = cells.collect::<Vec<_>>().into();

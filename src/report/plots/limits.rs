@@ -99,6 +99,7 @@ pub(super) fn capacity(results: &Results, highest: f64) -> Option<(f64, String)>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node_kind::NodeKind;
     use crate::{
         report::fixture,
         results::{
@@ -134,7 +135,7 @@ mod tests {
             let series = NodeSeries { utilisation, ..NodeSeries::default() };
             results.series.nodes.insert(name.into(), series);
         }
-        let users = Vertex { name: "users".into(), kind: "client".into(), ..Vertex::default() };
+        let users = Vertex { name: "users".into(), kind: NodeKind::Client, ..Vertex::default() };
         results.design.vertices.push(users);
         for (from, to, label) in
             [("users", "db", "read, background"), ("db", "maps", "background, background read")]

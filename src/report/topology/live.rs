@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use super::SMALL_CHARACTER;
 use crate::{
+    node_kind::NodeKind,
     report::text::escape,
     results::{NodeSeries, Results, Vertex},
 };
@@ -22,7 +23,7 @@ const LINE: f64 = 15.0;
 
 /// How many cells a part is shown by: one for each instance of which something is known, none where there are too many.
 pub(crate) fn cells(results: &Results, vertex: &Vertex) -> usize {
-    if vertex.kind == "client" || vertex.instances == 0 {
+    if vertex.kind == NodeKind::Client || vertex.instances == 0 {
         return 0;
     }
     let series = results.series.nodes.get(&vertex.name);
@@ -50,7 +51,7 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(vertex: &Vertex, cells: usize) -> Self {
-        Self { cells, bar: cells == 0 && vertex.kind != "client" && vertex.instances > 0 }
+        Self { cells, bar: cells == 0 && vertex.kind != NodeKind::Client && vertex.instances > 0 }
     }
 
     fn rows(&self) -> usize {

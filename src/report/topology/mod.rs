@@ -12,7 +12,10 @@ use std::{collections::BTreeMap, fmt::Write};
 use layout::{Graph, Layout, layout};
 
 use super::text::{Quantity, clean, escape, plural, shorten, value};
-use crate::results::{Design, NodeSeries, Results, Vertex};
+use crate::{
+    node_kind::NodeKind,
+    results::{Design, NodeSeries, Results, Vertex},
+};
 
 const MARGIN: f64 = 24.0;
 /// Free height between boxes of a layer.
@@ -152,7 +155,7 @@ impl<'d> Picture<'d> {
         let zones = names.into_keys().enumerate().map(|(i, zone)| (zone, i)).collect();
         let layout = layout(&Graph {
             heights: boxes.iter().map(|boxed| boxed.height).collect(),
-            first: boxes.iter().map(|boxed| boxed.vertex.kind == "client").collect(),
+            first: boxes.iter().map(|boxed| boxed.vertex.kind == NodeKind::Client).collect(),
             edges: arrows.iter().map(|arrow| (arrow.from, arrow.to)).collect(),
             gap: ROW_GAP,
         });
@@ -236,11 +239,11 @@ impl<'d> Picture<'d> {
 
     fn boxed(&self, out: &mut String, i: usize, boxed: &Boxed<'_>) {
         let (x, y, width, height) = self.frame(i);
-        let many = boxed.vertex.instances > 1 && boxed.vertex.kind != "client";
-        shapes::shape(out, &boxed.vertex.kind, (x, y, width, height), many);
+        let many = boxed.vertex.instances > 1 && boxed.vertex.kind != NodeKind::Client;
+        shapes::shape(out, boxed.vertex.kind, (x, y, width, height), many);
         // A cylinder's lid takes room.
-        let y = if boxed.vertex.kind == "store" { y + LID } else { y };
-        shapes::glyph(out, &boxed.vertex.kind, x + 14.0, y + 13.0);
+        let y = if boxed.vertex.kind == NodeKind::Store { y + LID } else { y };
+        shapes::glyph(out, boxed.vertex.kind, x + 14.0, y + 13.0);
         text(out, (x + 40.0, y + 26.0), NAME, &boxed.name);
         if !boxed.count.is_empty() {
             let end = x + width - 12.0;
@@ -265,7 +268,7 @@ impl<'d> Picture<'d> {
             let number = self.zones.get(zone.as_str()).copied().unwrap_or(0);
             let at = (x + 14.0 + n as f64 * (CHIP_WIDTH + 4.0), line - 9.0);
             // Requests of a client come from all of its zones in turn.
-            let one = *count == 1 && boxed.vertex.kind == "client";
+            let one = *count == 1 && boxed.vertex.kind == NodeKind::Client;
             let count = if one { String::new() } else { format!(" ×{count}") };
             chip(out, at, number, &format!("{}{count}", letter(number)));
         }
@@ -361,16 +364,16 @@ impl<'d> Boxed<'d> {
     fn new(vertex: &'d Vertex, busy: Option<Busy>, state: Option<live::State>) -> Self {
         let busy = busy.and_then(|busy| Some((busy, busy.colour()?)));
         let name = shorten(&vertex.name, LONGEST_NAME);
-        let count = match (vertex.kind.as_str(), vertex.instances) {
+        let count = match (vertex.kind, vertex.instances) {
             (_, 0) => String::new(),
-            ("client", n) => plural(n, "user"),
-            ("store", n) => plural(n, "shard"),
+            (NodeKind::Client, n) => plural(n, "user"),
+            (NodeKind::Store, n) => plural(n, "shard"),
             (_, 1) => String::new(),
             (_, n) => format!("× {n}"),
         };
         let mut details = wrap(&vertex.detail, LONGEST_DETAIL, 2);
-        if vertex.kind != "client" {
-            details.insert(0, shorten(&vertex.kind.replace('_', " "), LONGEST_DETAIL));
+        if vertex.kind != NodeKind::Client {
+            details.insert(0, shorten(vertex.kind.words(), LONGEST_DETAIL));
         }
         let characters = |text: &str| text.chars().count() as f64;
         let title = (characters(&name) + characters(&count)) * NAME_CHARACTER + 64.0;
@@ -382,7 +385,7 @@ impl<'d> Boxed<'d> {
         let width = title.max(longest * SMALL_CHARACTER + 28.0).max(chips + 28.0);
         let width = state.as_ref().map_or(width, |state| width.max(state.width() + 28.0));
         let zones = if vertex.zones.is_empty() { 0.0 } else { 20.0 };
-        let lid = if vertex.kind == "store" { LID } else { 0.0 };
+        let lid = if vertex.kind == NodeKind::Store { LID } else { 0.0 };
         let lines = details.len() + usize::from(busy.is_some());
         let below = state.as_ref().map_or(0.0, live::State::height);
         let height = 42.0 + lid + lines as f64 * 15.0 + zones + below;

@@ -1,6 +1,7 @@
 //! The picture of designs of any size.
 
 use super::*;
+use crate::node_kind::NodeKind;
 use crate::{report::fixture, results::Edge};
 
 #[test]
@@ -73,10 +74,16 @@ fn labels_stand_beside_boxes_also_of_calls_that_go_back() {
 fn forty_parts_do_not_overlap() {
     let mut design = Design::default();
     for i in 0..40 {
-        let kind = ["client", "load_balancer", "service", "store", "external"][i.min(4)];
+        let kind = [
+            NodeKind::Client,
+            NodeKind::LoadBalancer,
+            NodeKind::Service,
+            NodeKind::Store,
+            NodeKind::External,
+        ][i.min(4)];
         design.vertices.push(Vertex {
             name: format!("part-{i}"),
-            kind: kind.into(),
+            kind,
             detail: "some words that are long enough to be wrapped".into(),
             ..Vertex::default()
         });
