@@ -12,6 +12,7 @@ mod history;
 mod model;
 pub mod outcome;
 pub mod plan;
+pub mod playground;
 pub mod problem;
 mod replication;
 pub mod report;
