@@ -13,6 +13,7 @@ mod model;
 pub mod node_kind;
 pub mod outcome;
 pub mod plan;
+pub mod playground;
 pub mod problem;
 mod replication;
 pub mod report;

@@ -58,6 +58,9 @@ use crate::{
     units::Name,
 };
 
+/// Events of a replication up to which it is watched unasked: not seconds, so that reports are the same everywhere.
+pub const MOST_WATCHED: u64 = 20_000_000;
+
 /// A sound scenario, compiled: it can be run any number of times.
 #[derive(Clone, Debug)]
 pub struct Study {
@@ -270,6 +273,26 @@ impl Study {
         runner::usually(&self.prepared, results, spans, stop)
     }
 
+    /// The same around faults, where the run is complete and that replication has at most so many events; otherwise
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// The replication broke an invariant of the program, or went otherwise than the one of the results.
+    pub fn usual_of_few(
+        &self,
+        results: &Results,
+        most_events: u64,
+        stop: &AtomicBool,
+    ) -> Result<Watched, Breach> {
+        let few = results.of_interest().is_some_and(|(_, one)| one.events <= most_events);
+        if few && results.status == "complete" {
+            self.usual(results, &[], stop)
+        } else {
+            Ok(Watched::default())
+        }
+    }
+
     /// Its clients.
     pub fn clients(&self) -> impl Iterator<Item = &str> {
         self.prepared.clients()
@@ -404,10 +427,8 @@ struct Noted<'f> {
 
 impl Files for Noted<'_> {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        let bytes = self.files.read(path).map_err(|why| {
-            let place = if self.root.is_empty() { "this folder" } else { self.root };
-            format!("{why}: looked for in {place}, `--data DIR` names another folder")
-        })?;
+        let read = self.files.read(path);
+        let bytes = read.map_err(|why| why + &self.files.advice(self.root))?;
         let name = path.strip_prefix(self.root).unwrap_or(path);
         self.read.borrow_mut().entry(name.to_owned()).or_insert_with(|| DataFile {
             name: name.to_owned(),

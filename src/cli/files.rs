@@ -39,6 +39,10 @@ impl Files for Noted {
     fn size(&self, path: &str) -> Option<u64> {
         DiskFiles.size(path)
     }
+
+    fn advice(&self, folder: &str) -> String {
+        DiskFiles.advice(folder)
+    }
 }
 
 /// Data files may be large; what they unpack to is bounded by who reads them.
@@ -58,6 +62,11 @@ impl Files for DiskFiles {
 
     fn size(&self, path: &str) -> Option<u64> {
         fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|about| about.len())
+    }
+
+    fn advice(&self, folder: &str) -> String {
+        let place = if folder.is_empty() { "this folder" } else { folder };
+        format!(": looked for in {place}, `--data DIR` names another folder")
     }
 }
 

@@ -165,6 +165,10 @@ impl Files for Typed<'_> {
     fn size(&self, path: &str) -> Option<u64> {
         DiskFiles.size(path)
     }
+
+    fn advice(&self, folder: &str) -> String {
+        DiskFiles.advice(folder)
+    }
 }
 
 impl Document {

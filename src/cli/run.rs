@@ -30,9 +30,6 @@ use crate::{
     units::{Fraction, ValueError},
 };
 
-/// Events of a replication up to which it is watched unasked: not seconds, so that a folder has the same bytes everywhere.
-const MOST_WATCHED: u64 = 20_000_000;
-
 /// Simulate scenarios, print a table for each, write result folders
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  windtunnel run shop.yaml\n  \
@@ -357,12 +354,10 @@ fn watched(
 ) -> Result<Watched, Breach> {
     let most = match which {
         Watch::None => return Ok(Watched::default()),
-        Watch::Auto => MOST_WATCHED,
+        Watch::Auto => study::MOST_WATCHED,
         Watch::All => u64::MAX,
     };
-    let few = |events| events <= most && results.status == "complete";
-    let of = results.of_interest().filter(|(_, of)| few(of.events));
-    of.map_or_else(|| Ok(Watched::default()), |_| study.usual(results, &[], stop))
+    study.usual_of_few(results, most, stop)
 }
 
 fn write(

@@ -43,6 +43,13 @@ pub trait Files {
         let _ = path;
         None
     }
+
+    /// What else is to be said of data that was not found in this folder (empty: where the scenario is): the rest of a
+    /// sentence. Whoever has no folders says nothing.
+    fn advice(&self, folder: &str) -> String {
+        let _ = folder;
+        String::new()
+    }
 }
 
 /// What takes the place of something in the file.

@@ -65,6 +65,7 @@ mod outbox;
 mod peers;
 mod placement;
 mod plan;
+mod playground;
 mod pollers;
 mod precision;
 mod printed;

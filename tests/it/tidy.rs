@@ -30,6 +30,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("sweep", &["study", "slo", "scenario", "results", "stats"]),
     ("size", &["study", "slo", "scenario", "results"]),
     ("report", &["explain", "plan", "size", "slo", "results", "stats"]),
+    ("playground", &["report", "study", "scenario"]),
     ("cli", &["report", "plan", "size", "sweep", "study", "slo", "scenario", "results"]),
 ];
 

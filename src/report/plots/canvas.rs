@@ -1,18 +1,16 @@
-//! The drawing surface: plotters' SVG backend with the few strokes that charts need.
+//! The drawing surface: SVG, with the few strokes that charts need.
 //!
-//! **Invariant.** Every text is cleaned here and escaped by the backend; coordinates are whole
-//! numbers, so that pictures are the same bytes on every platform.
+//! **Invariant.** Every text is cleaned and escaped here; coordinates are whole numbers, so that pictures are the
+//! same bytes on every platform.
 
-use plotters::{
-    coord::Shift,
-    element::{Drawable, PointCollection},
-    prelude::*,
-    style::text_anchor::{HPos, Pos, VPos},
+use std::{
+    cell::RefCell,
+    fmt::{Display, Write as _},
 };
 
-use crate::report::text::clean;
+use crate::report::text::escape;
 
-/// Coordinates are this many times finer than shown pixels, because the backend rounds to whole ones.
+/// Coordinates are this many times finer than shown pixels, because they are whole numbers.
 pub(super) const FINE: i32 = 4;
 
 /// Red, green, blue.
@@ -39,9 +37,11 @@ const COLOURS: [Colour; 8] = [
     (130, 130, 130),
 ];
 
-/// Dash patterns of lines, in shown pixels. The backend has none, so each is drawn with a stroke
-/// width of its own (in fine pixels) that is exchanged for the pattern in the finished text.
-const DASHES: [(i32, &str); 4] = [(8, ""), (9, "8 4"), (10, "2 3"), (11, "14 4 3 4")];
+/// Dash patterns of lines, in shown pixels: dash, gap, dash, gap.
+const DASHES: [&[i32]; 4] = [&[], &[8, 4], &[2, 3], &[14, 4, 3, 4]];
+
+/// How wide lines are, in shown pixels.
+const LINE: i32 = 2;
 
 /// How a text looks.
 #[derive(Clone, Copy)]
@@ -49,14 +49,15 @@ pub(super) struct Look {
     size: i32,
     bold: bool,
     colour: Colour,
-    across: HPos,
+    /// `text-anchor`.
+    across: &'static str,
     upright: bool,
 }
 
 impl Look {
     /// 12 pixels, from its left end.
     pub(super) fn plain() -> Self {
-        Self { size: 12, bold: false, colour: INK, across: HPos::Left, upright: false }
+        Self { size: 12, bold: false, colour: INK, across: "start", upright: false }
     }
 
     /// The same in grey.
@@ -73,12 +74,12 @@ impl Look {
     }
 
     pub(super) fn centred(self) -> Self {
-        Self { across: HPos::Center, ..self }
+        Self { across: "middle", ..self }
     }
 
     /// The text ends where it is put.
     pub(super) fn to_the_left(self) -> Self {
-        Self { across: HPos::Right, ..self }
+        Self { across: "end", ..self }
     }
 
     pub(super) fn coloured(self, colour: Colour) -> Self {
@@ -92,70 +93,56 @@ impl Look {
 }
 
 /// A white picture to draw on.
-pub(super) struct Canvas<'a>(DrawingArea<SVGBackend<'a>, Shift>);
+pub(super) struct Canvas(RefCell<String>);
 
-impl<'a> Canvas<'a> {
+impl Canvas {
     /// The SVG of what `paint` draws on `width` x `height` shown pixels.
-    pub(super) fn draw(width: i32, height: i32, paint: impl FnOnce(&Canvas<'_>)) -> String {
-        let mut svg = String::new();
-        let size = ((width * FINE) as u32, (height * FINE) as u32);
-        {
-            let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-            let canvas = Canvas(area);
-            canvas.rectangle((0, 0), (width, height), WHITE);
-            paint(&canvas);
-            canvas.0.present().expect("a string takes everything");
-        }
-        let drawn = format!("width=\"{}\" height=\"{}\"", size.0, size.1);
-        svg = svg.replacen(&drawn, &format!("width=\"{width}\" height=\"{height}\""), 1);
-        for (key, pattern) in DASHES.into_iter().skip(1) {
-            let fine: Vec<String> = pattern
-                .split(' ')
-                .filter_map(|length| length.parse().ok())
-                .map(|length: i32| (length * FINE).to_string())
-                .collect();
-            let dashed = format!("stroke-width=\"8\" stroke-dasharray=\"{}\"", fine.join(" "));
-            svg = svg.replace(&format!("stroke-width=\"{key}\""), &dashed);
-        }
-        svg
+    pub(super) fn draw(width: i32, height: i32, paint: impl FnOnce(&Self)) -> String {
+        let canvas = Self(RefCell::default());
+        let (fine, high) = (width * FINE, height * FINE);
+        canvas.put(format_args!(
+            "<svg width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {fine} {high}\" \
+             xmlns=\"http://www.w3.org/2000/svg\">"
+        ));
+        canvas.rectangle((0, 0), (width, height), WHITE);
+        paint(&canvas);
+        canvas.put("</svg>");
+        canvas.0.into_inner()
     }
 
     /// A line in the style of its number; fine pixels.
     pub(super) fn stroke(&self, points: &[(i32, i32)], style: usize) {
-        let (width, _) = DASHES[style % DASHES.len()];
-        let colour = rgb(COLOURS[style % COLOURS.len()]);
-        self.put(&PathElement::new(points.to_vec(), colour.stroke_width(width as u32)));
+        let dash = DASHES[style % DASHES.len()];
+        self.line(points, COLOURS[style % COLOURS.len()], LINE, dash);
     }
 
     /// A dashed line; fine pixels.
     pub(super) fn dashed(&self, points: &[(i32, i32)], colour: Colour) {
-        let (width, _) = DASHES[1];
-        self.put(&PathElement::new(points.to_vec(), rgb(colour).stroke_width(width as u32)));
+        self.line(points, colour, LINE, DASHES[1]);
     }
 
     /// The marker of a line's style; fine pixels.
     pub(super) fn marker(&self, (x, y): (i32, i32), style: usize) {
         let colour = COLOURS[style % COLOURS.len()];
         let size = 3 * FINE + 2;
-        let square = |size: i32| [(x - size, y - size), (x + size, y + size)];
         match style % 8 {
-            0 => self.put(&Circle::new((x, y), size, rgb(colour).filled())),
+            0 => self.circle((x, y), size, colour),
             1 => self.polygon(
                 &[(x, y - size - 4), (x + size + 3, y + size), (x - size - 3, y + size)],
                 colour,
             ),
             2 => {
-                self.put(&Rectangle::new(square(size), rgb(colour).filled()));
-                self.put(&Rectangle::new(square(size - 6), rgb(WHITE).filled()));
+                self.square((x, y), size, colour);
+                self.square((x, y), size - 6, WHITE);
             }
             3 => {
                 self.path(&[(x - size, y - size), (x + size, y + size)], colour, 2);
                 self.path(&[(x - size, y + size), (x + size, y - size)], colour, 2);
             }
-            4 => self.put(&Rectangle::new(square(size), rgb(colour).filled())),
+            4 => self.square((x, y), size, colour),
             5 => {
-                self.put(&Circle::new((x, y), size + 2, rgb(colour).filled()));
-                self.put(&Circle::new((x, y), size - 4, rgb(WHITE).filled()));
+                self.circle((x, y), size + 2, colour);
+                self.circle((x, y), size - 4, WHITE);
             }
             6 => {
                 let far = size + 5;
@@ -170,19 +157,19 @@ impl<'a> Canvas<'a> {
 
     /// A solid line `width` shown pixels wide; points in fine pixels.
     pub(super) fn path(&self, points: &[(i32, i32)], colour: Colour, width: i32) {
-        let style = rgb(colour).stroke_width((width * FINE) as u32);
-        self.put(&PathElement::new(points.to_vec(), style));
+        self.line(points, colour, width, &[]);
     }
 
     /// A filled polygon; fine pixels.
     pub(super) fn polygon(&self, points: &[(i32, i32)], colour: Colour) {
-        self.put(&Polygon::new(points.to_vec(), rgb(colour).filled()));
+        let (fill, points) = (hex(colour), listed(points));
+        self.put(format_args!("<polygon opacity=\"1\" fill=\"{fill}\" points=\"{points}\"/>"));
     }
 
     /// A filled rectangle; shown pixels.
     pub(super) fn rectangle(&self, from: (i32, i32), to: (i32, i32), colour: Colour) {
-        let corners = [from, to].map(|(x, y)| (x * FINE, y * FINE));
-        self.put(&Rectangle::new(corners, rgb(colour).filled()));
+        let [from, to] = [from, to].map(|(x, y)| (x * FINE, y * FINE));
+        self.filled(from, to, colour);
     }
 
     /// A text; shown pixels.
@@ -191,34 +178,64 @@ impl<'a> Canvas<'a> {
     }
 
     /// A text; fine pixels.
-    pub(super) fn text_fine(&self, text: &str, at: (i32, i32), look: Look) {
+    pub(super) fn text_fine(&self, text: &str, (x, y): (i32, i32), look: Look) {
         if text.is_empty() {
             return;
         }
-        // The backend divides sizes by 1.24.
-        let size = f64::from(look.size * FINE) * 1.24;
-        let weight = if look.bold { FontStyle::Bold } else { FontStyle::Normal };
-        let mut font: FontDesc<'_> = ("sans-serif", size, weight).into();
-        if look.upright {
-            font = font.transform(FontTransform::Rotate270);
-        }
-        let place = Pos::new(look.across, VPos::Center);
-        let colour = rgb(look.colour);
-        let style = TextStyle::from(font).color(&colour).pos(place);
-        self.put(&Text::new(clean(text), at, style));
+        let (size, across, fill) = (look.size * FINE, look.across, hex(look.colour));
+        let bold = if look.bold { " font-weight=\"bold\"" } else { "" };
+        let turned = format!(" transform=\"rotate(270, {x}, {y})\"");
+        let turned = if look.upright { turned.as_str() } else { "" };
+        self.put(format_args!(
+            "<text x=\"{x}\" y=\"{y}\" dy=\"0.5ex\" text-anchor=\"{across}\" font-family=\"sans-serif\" \
+             font-size=\"{size}\" opacity=\"1\" fill=\"{fill}\"{bold}{turned}>\n{}\n</text>",
+            escape(text)
+        ));
     }
 
-    fn put<E>(&self, element: &E)
-    where
-        for<'e> &'e E: PointCollection<'e, (i32, i32)>,
-        E: Drawable<SVGBackend<'a>>,
-    {
-        self.0.draw(element).expect("a string takes everything");
+    fn line(&self, points: &[(i32, i32)], colour: Colour, width: i32, dash: &[i32]) {
+        let (stroke, points, width) = (hex(colour), listed(points), width * FINE);
+        let fine: Vec<String> = dash.iter().map(|length| (length * FINE).to_string()).collect();
+        let dash = format!(" stroke-dasharray=\"{}\"", fine.join(" "));
+        let dash = if fine.is_empty() { "" } else { dash.as_str() };
+        self.put(format_args!(
+            "<polyline fill=\"none\" opacity=\"1\" stroke=\"{stroke}\" stroke-width=\"{width}\"{dash} points=\"{points}\"/>"
+        ));
+    }
+
+    /// Fine pixels.
+    fn filled(&self, (x, y): (i32, i32), (right, bottom): (i32, i32), colour: Colour) {
+        let (left, top) = (x.min(right), y.min(bottom));
+        let (width, height) = ((right - x).abs(), (bottom - y).abs());
+        self.put(format_args!(
+            "<rect x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{height}\" opacity=\"1\" fill=\"{}\" stroke=\"none\"/>",
+            hex(colour)
+        ));
+    }
+
+    fn square(&self, (x, y): (i32, i32), size: i32, colour: Colour) {
+        self.filled((x - size, y - size), (x + size, y + size), colour);
+    }
+
+    fn circle(&self, (x, y): (i32, i32), radius: i32, colour: Colour) {
+        self.put(format_args!(
+            "<circle cx=\"{x}\" cy=\"{y}\" r=\"{radius}\" opacity=\"1\" fill=\"{}\" stroke=\"none\" stroke-width=\"1\"/>",
+            hex(colour)
+        ));
+    }
+
+    fn put(&self, element: impl Display) {
+        writeln!(self.0.borrow_mut(), "{element}").expect("a string takes everything");
     }
 }
 
-fn rgb((red, green, blue): Colour) -> RGBColor {
-    RGBColor(red, green, blue)
+fn hex((red, green, blue): Colour) -> String {
+    format!("#{red:02X}{green:02X}{blue:02X}")
+}
+
+/// Points as SVG writes them.
+fn listed(points: &[(i32, i32)]) -> String {
+    points.iter().map(|(x, y)| format!("{x},{y} ")).collect()
 }
 
 #[cfg(test)]

@@ -134,7 +134,7 @@ impl Place<'_> {
     }
 }
 
-fn draw_figure(canvas: &Canvas<'_>, figure: &Figure, height: i32) {
+fn draw_figure(canvas: &Canvas, figure: &Figure, height: i32) {
     canvas.text(&figure.title, (16, 24), Look::plain().size(17).bold());
     canvas.text(&figure.subtitle, (16, 45), Look::faint());
     if let Some(why) = &figure.nothing {
@@ -173,7 +173,7 @@ fn right_margin(figure: &Figure) -> i32 {
     (longest as f64 * CHARACTER) as i32 + 62
 }
 
-fn draw_axes(canvas: &Canvas<'_>, place: Place<'_>, last: bool) {
+fn draw_axes(canvas: &Canvas, place: Place<'_>, last: bool) {
     let Place { panel, left, right, top, bottom } = place;
     for span in &panel.spans {
         let (from, to) = (place.at(span.from, 0.0).0 / FINE, place.at(span.to, 0.0).0 / FINE);
@@ -230,7 +230,7 @@ fn labels(place: Place<'_>) -> Vec<Placed<'_>> {
     placed
 }
 
-fn draw_labels(canvas: &Canvas<'_>, place: Place<'_>) {
+fn draw_labels(canvas: &Canvas, place: Place<'_>) {
     for label in labels(place) {
         let y = place.top - 9 - label.row as i32 * LABEL_ROW;
         canvas.text(label.text, (label.from, y), Look::faint().size(11));
@@ -255,7 +255,7 @@ fn touch(a: Area, b: Area) -> bool {
 }
 
 /// Limits across the panel, with their names.
-fn draw_limits(canvas: &Canvas<'_>, place: Place<'_>) {
+fn draw_limits(canvas: &Canvas, place: Place<'_>) {
     let limits = &place.panel.limits;
     for ((level, _), (area, name)) in limits.iter().zip(limit_names(place)) {
         let y = place.at(0.0, *level).1;
@@ -308,7 +308,7 @@ fn data(place: Place<'_>) -> Vec<Area> {
     covered
 }
 
-fn draw_bands(canvas: &Canvas<'_>, place: Place<'_>) {
+fn draw_bands(canvas: &Canvas, place: Place<'_>) {
     let bands = &place.panel.bands;
     let Some(first) = bands.first() else { return };
     let mut floor: Vec<f64> = vec![0.0; first.points.len()];
@@ -332,7 +332,7 @@ fn draw_bands(canvas: &Canvas<'_>, place: Place<'_>) {
     }
 }
 
-fn draw_lines(canvas: &Canvas<'_>, place: Place<'_>) {
+fn draw_lines(canvas: &Canvas, place: Place<'_>) {
     let lines = &place.panel.lines;
     for (i, line) in lines.iter().enumerate() {
         let points: Vec<Option<(i32, i32)>> = line
@@ -361,7 +361,7 @@ fn draw_lines(canvas: &Canvas<'_>, place: Place<'_>) {
 }
 
 /// Names beside the right end of their lines, moved apart where they would touch.
-fn draw_names(canvas: &Canvas<'_>, place: Place<'_>) {
+fn draw_names(canvas: &Canvas, place: Place<'_>) {
     let mut ends: Vec<(usize, (i32, i32))> = Vec::new();
     for (i, line) in place.panel.lines.iter().enumerate() {
         if line.name.is_empty() {

@@ -179,7 +179,7 @@ type Area = (i32, i32, i32, i32);
 
 /// The fields of one map, with the values of both axes.
 fn fields(
-    canvas: &Canvas<'_>,
+    canvas: &Canvas,
     grid: &Grid<'_>,
     (x, y, choice): (usize, usize, &[usize]),
     (metric, scale): (&ComparedMetric, &Scale),
@@ -218,7 +218,7 @@ fn fields(
 }
 
 fn field(
-    canvas: &Canvas<'_>,
+    canvas: &Canvas,
     cell: Option<&SweptCell>,
     (metric, scale): (&ComparedMetric, &Scale),
     (left, top, right, bottom): Area,
@@ -255,7 +255,7 @@ fn field(
 }
 
 /// The scale beside the maps.
-fn legend(canvas: &Canvas<'_>, scale: &Scale, never: bool) {
+fn legend(canvas: &Canvas, scale: &Scale, never: bool) {
     let (left, top) = (WIDTH - SCALE + 14, HEAD + 8);
     for step in 0..STEPS {
         let y = |step: i32| top + HEIGHT * step / STEPS;
