@@ -48,7 +48,8 @@ pub use design::{Design, Edge, Vertex};
 pub use environments::{EnvironmentCounts, EnvironmentResults};
 pub(crate) use estimate::{Means, Ratios, Samples};
 pub use faults::{
-    AlertResults, BudgetResults, BurnResults, FaultResults, Hanging, SideOperations, SideResults,
+    Aftermath, AlertResults, BudgetResults, BurnResults, FaultResults, Hanging, SideOperations,
+    SideResults,
 };
 pub use figure::{Distribution, Estimate};
 pub use history::{Does, HistoryEvent, Phase, RunHistory, StoreHistory};

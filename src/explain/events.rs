@@ -9,7 +9,7 @@ use super::{
     watch::{Found, watch},
     words,
 };
-use crate::results::{EventKind, FaultResults, Results, Timeline, TimelineEvent};
+use crate::results::{Aftermath, EventKind, FaultResults, Results, Timeline, TimelineEvent};
 
 /// Kinds that hurt those who ask.
 const HARM: [EventKind; 4] = [
@@ -180,9 +180,9 @@ fn verdict(
     if ended >= results.duration || until <= ended {
         return;
     }
-    let (kind, at) = match (fault.aftermath.as_deref(), fault.time_to_recover.value) {
-        (Some("draining"), _) => (EventKind::Draining, until),
-        (Some("metastable" | "cause_remains"), _) | (None, None) => {
+    let (kind, at) = match (fault.aftermath, fault.time_to_recover.value) {
+        (Some(Aftermath::Draining), _) => (EventKind::Draining, until),
+        (Some(Aftermath::Metastable | Aftermath::CauseRemains), _) | (None, None) => {
             (EventKind::NotRecovered, until)
         }
         (Some(_), None) => (EventKind::PartlyRecovered, until),

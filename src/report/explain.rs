@@ -11,7 +11,7 @@ use super::{
 use crate::{
     cause::Cause,
     explain::returned,
-    results::{FaultResults, NodeBlame, Results, SloResult},
+    results::{Aftermath, FaultResults, NodeBlame, Results, SloResult},
 };
 
 /// Share of the goodput below which it has to be said why it counts as recovered.
@@ -133,15 +133,15 @@ fn again(fault: &FaultResults) -> String {
         };
         return format!("it was back {} after the start, while it lasted{later}.", duration(back));
     }
-    match (fault.aftermath.as_deref(), fault.time_to_recover.value) {
-        (Some("metastable"), _) => {
+    match (fault.aftermath, fault.time_to_recover.value) {
+        (Some(Aftermath::Metastable), _) => {
             "it stays down although its cause is gone: metastable.".to_owned()
         }
-        (Some("draining"), _) => format!(
+        (Some(Aftermath::Draining), _) => format!(
             "it is not stuck: what has piled up drains; at its present pace it is gone in {}.",
             fault.empty_in.value.map(about).unwrap_or_default()
         ),
-        (Some("cause_remains"), _) => {
+        (Some(Aftermath::CauseRemains), _) => {
             let cause = if fault.effect == "deploy" {
                 "what was deployed is still there"
             } else {
@@ -381,7 +381,7 @@ mod tests {
             goodput_before: known(280.0),
             goodput_returned: known(0.25),
             returned_within: known(115.0),
-            aftermath: Some("metastable".into()),
+            aftermath: Some(Aftermath::Metastable),
             ..FaultResults::default()
         };
         let results = fixture::shop();
@@ -392,18 +392,18 @@ mod tests {
             said(&fault)
         );
         assert!(said(&fault).contains("metastable"));
-        fault.aftermath = Some("draining".into());
+        fault.aftermath = Some(Aftermath::Draining);
         fault.empty_in = known(330.0);
         assert!(
             said(&fault).contains("drains; at its present pace it is gone in about 6 min"),
             "{}",
             said(&fault)
         );
-        fault.aftermath = Some("cause_remains".into());
+        fault.aftermath = Some(Aftermath::CauseRemains);
         assert!(said(&fault).contains("another fault is still at work"), "{}", said(&fault));
         fault.aftermath = None;
         assert!(said(&fault).contains("not watched long enough"), "{}", said(&fault));
-        fault.aftermath = Some("recovered".into());
+        fault.aftermath = Some(Aftermath::Recovered);
         assert!(said(&fault).contains("is up again"));
         fault.time_to_recover = known(32.0);
         assert!(said(&fault).contains("recovered after 32 s"));

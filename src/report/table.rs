@@ -15,8 +15,8 @@ use super::{
     tiers, transactions,
 };
 use crate::results::{
-    Distribution, Estimate, FaultResults, Hanging, NodeResults, RequestCounts, RequestFigures,
-    ResourceResults, Results, SloResult,
+    Aftermath, Distribution, Estimate, FaultResults, Hanging, NodeResults, RequestCounts,
+    RequestFigures, ResourceResults, Results, SloResult,
 };
 
 /// Narrowest terminal that is served; narrower ones wrap.
@@ -421,13 +421,13 @@ pub(crate) const FAULT_COLUMNS: [&str; 6] =
 pub(crate) fn recovered(fault: &FaultResults, shown: impl Fn(&Estimate) -> String) -> String {
     let lasted = fault.spans.first().map_or(0.0, |span| span.1 - span.0);
     let early = fault.back_after.value.is_some_and(|back| back > 0.0 && back < lasted);
-    match fault.aftermath.as_deref() {
+    match fault.aftermath {
         _ if early => format!("{} after its start", shown(&fault.back_after)),
-        Some("metastable") => "stays down".to_owned(),
-        Some("draining") => {
+        Some(Aftermath::Metastable) => "stays down".to_owned(),
+        Some(Aftermath::Draining) => {
             format!("empty in {}", fault.empty_in.value.map(about).unwrap_or_default())
         }
-        Some("cause_remains") => "cause remains".to_owned(),
+        Some(Aftermath::CauseRemains) => "cause remains".to_owned(),
         _ => shown(&fault.time_to_recover),
     }
 }

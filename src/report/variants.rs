@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     node_kind::NodeKind,
-    results::{FaultResults, Results},
+    results::{Aftermath, FaultResults, Results},
 };
 
 /// Difference of two shares below which they are the same.
@@ -89,17 +89,17 @@ pub(crate) fn sentence(results: &Results, variant: &Results, paths: &[String]) -
 fn became(fault: &FaultResults) -> String {
     let lasted = fault.spans.first().map_or(0.0, |span| span.1 - span.0);
     let back = fault.back_after.value;
-    match (fault.aftermath.as_deref(), fault.time_to_recover.value) {
+    match (fault.aftermath, fault.time_to_recover.value) {
         _ if fault.occurrences.value.unwrap_or_default() == 0.0 => "never came".to_owned(),
         _ if back == Some(0.0) => "not felt".to_owned(),
         _ if back.is_some_and(|back| back < lasted) => {
             format!("back {} after its start", duration(back.unwrap_or_default()))
         }
-        (Some("metastable"), _) => "stays down".to_owned(),
-        (Some("draining"), _) => {
+        (Some(Aftermath::Metastable), _) => "stays down".to_owned(),
+        (Some(Aftermath::Draining), _) => {
             format!("empty in {}", fault.empty_in.value.map(about).unwrap_or_default())
         }
-        (Some("cause_remains"), _) => "down, its cause remains".to_owned(),
+        (Some(Aftermath::CauseRemains), _) => "down, its cause remains".to_owned(),
         (_, Some(time)) => format!("recovered {} after its end", duration(time)),
         (Some(_), None) => "recovered for the most part".to_owned(),
         (None, None) => "not recovered as far as it was watched".to_owned(),
@@ -117,5 +117,54 @@ fn targets(variant: &Results) -> String {
         (met, open, all) => {
             format!("; it meets {met} of its {all} targets, and may or may not meet {open}")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::Estimate;
+
+    #[test]
+    fn a_few_words_for_each_way_a_fault_went() {
+        let at = |value: f64| Estimate { value: Some(value), ..Estimate::default() };
+        let none = Estimate::default;
+        let told = |aftermath, [back, time, empty]: [Estimate; 3]| {
+            became(&FaultResults {
+                occurrences: at(1.0),
+                spans: vec![(10.0, 20.0)],
+                aftermath,
+                back_after: back,
+                time_to_recover: time,
+                empty_in: empty,
+                ..FaultResults::default()
+            })
+        };
+        assert_eq!(
+            became(&FaultResults { occurrences: at(0.0), ..FaultResults::default() }),
+            "never came"
+        );
+        assert_eq!(told(None, [at(0.0), none(), none()]), "not felt");
+        assert_eq!(told(None, [at(9.0), at(0.0), none()]), "back 9 s after its start");
+        // Back as it ends is back after it.
+        assert_eq!(told(None, [at(10.0), at(0.0), none()]), "recovered 0 s after its end");
+        assert_eq!(
+            told(Some(Aftermath::Recovered), [at(12.0), at(2.0), none()]),
+            "recovered 2 s after its end"
+        );
+        assert_eq!(
+            told(Some(Aftermath::Recovered), [none(), none(), none()]),
+            "recovered for the most part"
+        );
+        assert_eq!(told(Some(Aftermath::Metastable), [none(), none(), none()]), "stays down");
+        assert_eq!(
+            told(Some(Aftermath::Draining), [none(), none(), at(330.0)]),
+            "empty in about 6 min"
+        );
+        assert_eq!(
+            told(Some(Aftermath::CauseRemains), [none(), none(), none()]),
+            "down, its cause remains"
+        );
+        assert_eq!(told(None, [none(), none(), none()]), "not recovered as far as it was watched");
     }
 }

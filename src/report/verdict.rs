@@ -7,7 +7,7 @@ use super::{
     table::slo_measured,
     text::{Quantity, clean, duration, plural, value},
 };
-use crate::results::{Estimate, FaultResults, Results, SloResult};
+use crate::results::{Aftermath, Estimate, FaultResults, Results, SloResult};
 
 /// Faults told of at most.
 const FAULTS: usize = 3;
@@ -48,7 +48,7 @@ fn capital(text: &str) -> String {
 
 /// How much is to be said of a fault before others.
 fn weight(fault: &FaultResults) -> f64 {
-    let down = fault.metastable == Some(true) || fault.aftermath.as_deref() == Some("draining");
+    let down = fault.metastable == Some(true) || fault.aftermath == Some(Aftermath::Draining);
     let lost = fault.availability_before.value.unwrap_or(1.0)
         - fault.availability_during.value.unwrap_or(1.0);
     f64::from(u8::from(down)) + lost
@@ -69,14 +69,14 @@ fn of_fault(fault: &FaultResults) -> Option<String> {
     };
     let after = fault.availability_after.value.map(share);
     let left = after.as_ref().map_or_else(String::new, |after| format!(": {after} after it"));
-    match (fault.aftermath.as_deref(), fault.time_to_recover.value) {
-        (Some("metastable"), _) => {
+    match (fault.aftermath, fault.time_to_recover.value) {
+        (Some(Aftermath::Metastable), _) => {
             text += &format!(", and the design stays down though its cause is gone{left}");
         }
-        (Some("draining"), _) => {
+        (Some(Aftermath::Draining), _) => {
             text += &format!(", and what has piled up still drains when the run ends{left}");
         }
-        (Some("cause_remains"), _) => {
+        (Some(Aftermath::CauseRemains), _) => {
             text += &format!(", and another cause keeps it down{left}");
         }
         (_, Some(time)) if time > 0.0 && lost => {
@@ -209,7 +209,7 @@ mod tests {
     fn what_happened_is_told_first_and_the_worst_of_it_first() {
         let mut results = Results { duration: 100.0, ..Results::default() };
         let down = FaultResults {
-            aftermath: Some("metastable".to_owned()),
+            aftermath: Some(Aftermath::Metastable),
             metastable: Some(true),
             ..fault("blink", [1.0, 0.767, 0.034])
         };
@@ -232,6 +232,39 @@ mod tests {
                 "What this experiment is to show is seen.",
             ]
         );
+    }
+
+    #[test]
+    fn each_way_it_went_on_has_its_end_of_the_sentence() {
+        let told = |aftermath, time_to_recover| {
+            let went =
+                FaultResults { aftermath, time_to_recover, ..fault("cut", [1.0, 0.5, 0.25]) };
+            verdict(&Results { duration: 100.0, faults: vec![went], ..Results::default() })[0]
+                .clone()
+        };
+        let begins = "cut takes availability from 100 % to 50 %";
+        for (aftermath, time, ends) in [
+            (
+                Some(Aftermath::Metastable),
+                None,
+                ", and the design stays down though its cause is gone: 25 % after it.",
+            ),
+            (
+                Some(Aftermath::Draining),
+                None,
+                ", and what has piled up still drains when the run ends: 25 % after it.",
+            ),
+            (
+                Some(Aftermath::CauseRemains),
+                None,
+                ", and another cause keeps it down: 25 % after it.",
+            ),
+            (Some(Aftermath::Recovered), Some(3.0), "; it is back 3 s after its end."),
+            (None, Some(0.0), "; all is well as soon as it ends."),
+        ] {
+            let time = time.map_or_else(Estimate::default, at);
+            assert_eq!(told(aftermath, time), format!("{begins}{ends}"), "{aftermath:?}");
+        }
     }
 
     #[test]

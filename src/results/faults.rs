@@ -1,10 +1,36 @@
 //! What faults, alerts and error budgets came to.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Estimate, RtoResults};
+
+/// How it went on after a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aftermath {
+    /// Most of what there was is back.
+    Recovered,
+    /// Down, but what has piled up shrinks.
+    Draining,
+    /// Down, and the cause is still there: what was deployed, or another fault.
+    CauseRemains,
+    /// Down although the cause is gone, and nothing shows that this ends.
+    Metastable,
+}
+
+impl Aftermath {
+    /// All of them, the best first.
+    pub(crate) const FROM_BEST: [Self; 4] =
+        [Self::Recovered, Self::Draining, Self::CauseRemains, Self::Metastable];
+}
+
+impl fmt::Display for Aftermath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
 
 /// One alert.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -111,7 +137,7 @@ pub struct FaultResults {
     /// last third of that time, and nobody is asked for more than is served), else `metastable`. Null when that time was
     /// shorter than the fault, or when it came more than once.
     #[serde(default)]
-    pub aftermath: Option<String>,
+    pub aftermath: Option<Aftermath>,
     /// When what has piled up is gone at the pace at which it shrinks, s after the end of what was watched; of `draining`
     /// only.
     #[serde(default)]

@@ -9,7 +9,7 @@ use crate::{
     engine::law::to_nanos,
     model::probe::{FaultMeasured, Measured, NodeMeasured, NodeWindow},
     outcome::Outcome,
-    results::{Requests, RequestsInWindow, seconds},
+    results::{Aftermath, Requests, RequestsInWindow, seconds},
 };
 
 /// Share of the availability before a fault that counts as recovered.
@@ -34,29 +34,13 @@ const END: u64 = 10;
 /// Share of the arrivals at a node that it refuses, from which on more is asked than is served.
 const REFUSED: f64 = 0.05;
 
-/// How it went on after a fault.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Aftermath {
-    /// Most of what there was is back.
-    Recovered,
-    /// Down although the cause is gone, and nothing shows that this ends.
-    Metastable,
-    /// Down, but what has piled up shrinks: it is gone so many seconds after the end of what was watched.
-    Draining(f64),
-    /// Down, and the cause is still there: what was deployed, or another fault.
-    CauseRemains,
-}
-
-impl Aftermath {
-    /// Its name in the results.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Recovered => "recovered",
-            Self::Metastable => "metastable",
-            Self::Draining(_) => "draining",
-            Self::CauseRemains => "cause_remains",
-        }
-    }
+/// How it went on after a fault, in one replication.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct After {
+    /// What it came to.
+    pub(super) what: Aftermath,
+    /// When what has piled up is gone, s after the end of what was watched; of what drains only.
+    pub(super) empty_in: Option<f64>,
 }
 
 /// How it went on after a fault that came once; none when it was watched for a shorter time than the fault lasted.
@@ -64,14 +48,17 @@ pub(super) fn aftermath(
     fault: &FaultMeasured,
     requests: &Requests,
     measured: &Measured,
-) -> Option<Aftermath> {
+) -> Option<After> {
     let down = stays_down(fault, requests)?;
     let cause_remains = fault.remains || other_at_work(fault, late(fault, requests).0, measured);
-    Some(match down {
+    let empty_in = if down && !cause_remains { drains(fault, measured) } else { None };
+    let what = match down {
         false => Aftermath::Recovered,
         true if cause_remains => Aftermath::CauseRemains,
-        true => drains(fault, measured).map_or(Aftermath::Metastable, Aftermath::Draining),
-    })
+        true if empty_in.is_some() => Aftermath::Draining,
+        true => Aftermath::Metastable,
+    };
+    Some(After { what, empty_in })
 }
 
 /// Whether in the second half of the time after the fault far less was served than before: of what was asked,

@@ -5,14 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    aftermath::{Aftermath, aftermath, back_after, is_quiet, late, recovery, watched},
+    aftermath::{After, aftermath, back_after, is_quiet, late, recovery, watched},
     costs::FaultCosts,
     sides::SidePool,
 };
 use crate::{
     model::probe::{AlertMeasured, FaultMeasured, Measured},
     results::{
-        AlertResults, Design, Estimate, FaultResults, Means, Ratios, Requests, SideSeries, seconds,
+        Aftermath, AlertResults, Design, Estimate, FaultResults, Means, Ratios, Requests,
+        SideSeries, seconds,
     },
 };
 
@@ -75,7 +76,7 @@ pub(super) struct FaultPool {
     recovered: AllOrNone,
     watched: Means,
     back: AllOrNone,
-    aftermath: Vec<Aftermath>,
+    aftermath: Vec<After>,
     goodput: Means,
     returned: Means,
     within: Means,
@@ -180,14 +181,8 @@ impl FaultPool {
     pub(super) fn results(&self, confidence: f64) -> FaultResults {
         let mean = |means: &Means| means.estimate(confidence);
         let after = most(&self.aftermath);
-        let empty: Vec<_> = after
-            .iter()
-            .map(|after| match after {
-                Aftermath::Draining(time) => Some(*time),
-                _ => None,
-            })
-            .collect();
-        let after = after.first();
+        let empty: Vec<_> = after.iter().map(|after| after.empty_in).collect();
+        let after = after.first().map(|after| after.what);
         // Of the only client there is nothing is to be told apart.
         let clients = || self.clients.iter().filter(|_| self.clients.len() > 1);
         let near = clients().filter(|client| client.reaches).map(|client| client.name.clone());
@@ -212,11 +207,11 @@ impl FaultPool {
             back_by_client: clients()
                 .map(|client| (client.name.clone(), client.back.estimate(confidence)))
                 .collect(),
-            aftermath: after.map(|after| after.name().to_owned()),
+            aftermath: after,
             empty_in: Estimate::mean_of(&empty, confidence),
             metastable: match after {
                 Some(Aftermath::CauseRemains) | None => None,
-                Some(after) => Some(*after == Aftermath::Metastable),
+                Some(after) => Some(after == Aftermath::Metastable),
             },
             concerns: if near.len() < clients().count() { near } else { Vec::new() },
             goodput_before: mean(&self.goodput),
@@ -322,10 +317,7 @@ fn within(fault: &FaultMeasured, (from, until): (u64, u64)) -> Option<f64> {
 }
 
 /// Those that say what most of them say; of two things that are said as often, the worse.
-fn most(each: &[Aftermath]) -> Vec<Aftermath> {
-    let of = |name: &str| -> Vec<Aftermath> {
-        each.iter().copied().filter(|one| one.name() == name).collect()
-    };
-    let names = ["recovered", "draining", "cause_remains", "metastable"];
-    names.map(of).into_iter().max_by_key(Vec::len).unwrap_or_default()
+fn most(each: &[After]) -> Vec<After> {
+    let of = |what| -> Vec<After> { each.iter().copied().filter(|one| one.what == what).collect() };
+    Aftermath::FROM_BEST.map(of).into_iter().max_by_key(Vec::len).unwrap_or_default()
 }

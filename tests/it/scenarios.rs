@@ -299,7 +299,8 @@ fn golden(results: &Results) -> String {
         let id = &fault.id;
         line(&format!("{id}.availability_during"), six(fault.availability_during));
         line(&format!("{id}.time_to_recover"), six(fault.time_to_recover));
-        line(&format!("{id}.aftermath"), format!("{:?}", fault.aftermath));
+        let aftermath = fault.aftermath.map(|what| what.to_string());
+        line(&format!("{id}.aftermath"), format!("{aftermath:?}"));
     }
     for slo in &results.slos {
         line(&slo.expression, format!("{} {}", six(slo.estimate), slo.verdict));

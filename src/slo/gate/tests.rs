@@ -134,6 +134,7 @@ fn what_must_never_be_is_refuted_by_one_run() {
     let mut runs: Vec<One> = (0..20).map(|_| one(&[(10, 1000)], 0)).collect();
     let never = judged("requests.timeout == 0", &runs, &[]);
     assert_eq!((never.verdict, never.measure), (Verdict::Pass, Measure::Runs));
+    assert_eq!(never.value, Some(1.0));
     // None of 20: at most 14 % of the runs.
     assert!((never.bound.unwrap() - 0.861).abs() < 0.001, "{never:?}");
     assert_eq!(judged("max(latency) <= 10ms", &runs, &[]).verdict, Verdict::Pass);
@@ -141,6 +142,7 @@ fn what_must_never_be_is_refuted_by_one_run() {
     let broken = judged("requests.timeout == 0", &runs, &[]);
     assert_eq!(broken.verdict, Verdict::Fail);
     assert_eq!(broken.reason.as_deref(), Some("1 of 20 runs did not"));
+    assert_eq!(broken.value, Some(0.95));
     assert_eq!(judged("max(latency) <= 10ms", &runs, &[]).verdict, Verdict::Fail);
 }
 
