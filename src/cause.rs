@@ -99,6 +99,7 @@ causes! {
     RateLimitedBy6 "rate_limited_by_6" "Those refused by the sixth."
     RateLimitedBy7 "rate_limited_by_7" "Those refused by the seventh."
     RateLimitedBy8 "rate_limited_by_8" "Those refused by the eighth."
+    Restoring "restoring" "Accesses to a shard that is being restored from its backup."
     SagaLog "saga_log" "Failed accesses to the log of a saga, which are tried again."
     SelfThrottled "self_throttled" "Calls that the caller itself did not send (`throttle`)."
     SentOn "sent_on" "Visits that went on to another replica."

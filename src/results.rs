@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::{cause::Cause, node_kind::NodeKind};
 use serde::{Deserialize, Serialize};
 
+mod backups;
 mod cap;
 mod closely;
 mod comparison;
@@ -35,6 +36,7 @@ mod sweep;
 mod watched;
 mod why;
 
+pub use backups::{BackupsResults, RestoredResults};
 pub use cap::{Cap, CapDesign, CapLatency, CapNormal, CapSide};
 pub use closely::{CloseSpan, Closely, EdgeCalls, InstanceLooks, RouteMessages};
 pub use comparison::{
@@ -248,6 +250,9 @@ pub struct NodeResults {
     /// Stores whose `shards.count` changes: the keys that moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<Box<MovedResults>>,
+    /// Stores with `backup`: what became of their backups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backups: Option<Box<BackupsResults>>,
     /// Queues: what became of their messages.
     #[serde(flatten)]
     pub queue: Option<Box<QueueResults>>,

@@ -62,6 +62,7 @@ library! {
     "cache-stampede",
     "stale-on-error",
     "resharding",
+    "last-backup",
     "cache-policies" ["data/lirs_multi3.keys.gz"],
     "cache-tiers",
     "cross-zone-cache",

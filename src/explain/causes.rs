@@ -35,6 +35,7 @@ use Told::{First, Refused, TimeOuts, Waits};
 
 /// As what a cause is told of where there is more of it than in the quiet time; of some nothing is told that others do
 /// not tell already: callers of their failures, replicas of their leaders, caches of their misses.
+#[allow(clippy::too_many_lines, reason = "a line for each cause")]
 pub(super) const fn told(cause: Cause) -> &'static [Told] {
     match cause {
         Cause::QueueFull => &[Refused(Arrivals, "queue full")],
@@ -59,6 +60,7 @@ pub(super) const fn told(cause: Cause) -> &'static [Told] {
         Cause::ConnectTimeout => &[Refused(Calls, "connections not opened in time")],
         Cause::NoFreePort => &[Refused(Calls, "no free port")],
         Cause::NobodyThere => &[Refused(Absent, "no instance")],
+        Cause::Restoring => &[Refused(Arrivals, "being restored")],
         Cause::NoLease => &[Refused(Arrivals, "lease lost")],
         Cause::Unauthorized => &[Refused(Arrivals, "unauthorized")],
         Cause::OutOfMemory => &[Refused(Arrivals, "out of memory")],

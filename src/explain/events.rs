@@ -5,6 +5,7 @@
 use super::{
     leaders::leaders,
     quiet::{Quiet, quiet, window},
+    restores::restores,
     scalings::scalings,
     watch::{Found, watch},
     words,
@@ -38,6 +39,7 @@ pub fn timeline(results: &Results) -> Timeline {
         }
     }
     events.extend(leaders(results));
+    events.extend(restores(results));
     events.extend(scalings(results));
     if quiet.disturbed {
         for found in watch(results, &quiet) {

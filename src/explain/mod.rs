@@ -11,6 +11,7 @@ mod causes;
 mod events;
 mod leaders;
 mod quiet;
+mod restores;
 mod scalings;
 mod signal;
 mod watch;

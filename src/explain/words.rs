@@ -4,8 +4,8 @@
 
 use super::{causes::is_of_calls, watch::Found};
 use crate::{
-    results::{AlertResults, EventKind, FaultResults},
-    units::show::{Quantity, about, clock, duration, value},
+    results::{AlertResults, EventKind, FaultResults, RestoredResults},
+    units::show::{Quantity, about, clock, duration, plural, value},
 };
 
 /// What a fault does to what.
@@ -91,6 +91,15 @@ pub(super) fn leads_too(store: &str, who: &str, other: &str) -> String {
 /// One of two leads no more.
 pub(super) fn one_leads(store: &str, who: &str, two: f64) -> String {
     format!("{store}: {who} leads no more; two led for {}", duration(two))
+}
+
+/// A shard, or all of a store, was restored.
+pub(super) fn restored(store: &str, of: &str, one: &RestoredResults) -> String {
+    let keys = plural(one.keys, "key");
+    let (took, age) = (duration(one.to - one.from), duration(one.age));
+    let subject = if of.is_empty() { store.to_owned() } else { format!("{store}, {of}") };
+    let what = format!("{keys} as of {age} before they were lost");
+    format!("{subject}: restored within {took}, {what}")
 }
 
 /// An autoscaler has instances come or go.

@@ -206,6 +206,30 @@ pub struct MovedMeasured {
     pub over: bool,
 }
 
+/// What became of the backups of a store, over the whole run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BackupsMeasured {
+    /// Snapshots that came to where they are kept.
+    pub snapshots: u64,
+    /// Shards that were restored, one by one.
+    pub restored: Vec<Restored>,
+}
+
+/// A shard was restored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// The shard.
+    pub shard: u16,
+    /// When its process was back and asked for its data, ns.
+    pub from: u64,
+    /// When it served again, ns.
+    pub to: u64,
+    /// From the instant that it was restored to until it lost its data, ns.
+    pub age: u64,
+    /// Keys it was restored with.
+    pub keys: u64,
+}
+
 /// What an autoscaler decided in the measured span.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScalingMeasured {

@@ -24,7 +24,7 @@ fn stores(names: &Names, problems: &mut Problems) {
         let NodeSpec::Store(store) = spec else { continue };
         let at = |key: &str| format!("nodes.{}.store.{key}", name.0);
         if store.storage.is_none() {
-            if store.keys.is_some() && !changes_shards(&name.0, &sets) {
+            if store.keys.is_some() && store.backup.is_none() && !changes_shards(&name.0, &sets) {
                 let help = "leave it out, or say what they cost: `storage: $0.023/GB/month`";
                 problems.warn("W-UNUSED", at("keys"), "`keys` is only used by `storage`", help);
             }

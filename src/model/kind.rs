@@ -425,6 +425,10 @@ pub trait Kind {
     fn rationed(&self) -> Option<f64> {
         None
     }
+    /// What it holds is kept elsewhere, too, in case that it is lost.
+    fn is_backed_up(&self) -> bool {
+        false
+    }
     /// Whether keys move between its shards, with what is held of them.
     fn moves_keys(&self) -> bool {
         false

@@ -149,6 +149,7 @@ impl Simulation {
             pools: self.world.record.pools_of("node", names.name(i)),
             purchase: self.purchase_measured(i as NodeId, names, (self.span_snapshot.at, last.at)),
             moved: self.nodes[i].moved(),
+            backups: self.nodes[i].backups().map(Box::new),
             queue: self.nodes[i].queue().map(|own| Box::new(self.messages((i as NodeId, 0), own))),
             groups: self.read_by_groups(i as NodeId),
             outbox: self.nodes[i].outbox(),

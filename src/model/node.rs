@@ -7,7 +7,10 @@ use super::{
     route::Route, world::World,
 };
 use crate::model::{
-    books::{BatchesMeasured, EnvironmentsMeasured, InstanceBooks, MovedMeasured, SagasMeasured},
+    books::{
+        BackupsMeasured, BatchesMeasured, EnvironmentsMeasured, InstanceBooks, MovedMeasured,
+        SagasMeasured,
+    },
     ids::{Host, NodeId, Slot},
     queue::counts::{Backlog, GroupMeasured, OutboxMeasured, QueueMeasured},
 };
@@ -58,6 +61,10 @@ pub trait Node: Any + Send {
     fn reshard(&mut self, _to: Route, _shards: u16, _world: &mut World) {}
     /// What was measured of keys that move, if any do.
     fn moved(&self) -> Option<MovedMeasured> {
+        None
+    }
+    /// What became of its backups, if it has some.
+    fn backups(&self) -> Option<BackupsMeasured> {
         None
     }
     /// What an instance holds of data is damaged on disk; without a strike that says what, all is gone.

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use super::{
     books::{
-        BatchesMeasured, EnvironmentBooks, EnvironmentsMeasured, InstanceWindow, MovedMeasured,
-        PurchaseMeasured, SagasMeasured, ScalingMeasured,
+        BackupsMeasured, BatchesMeasured, EnvironmentBooks, EnvironmentsMeasured, InstanceWindow,
+        MovedMeasured, PurchaseMeasured, SagasMeasured, ScalingMeasured,
     },
     bounded::Held,
     fault::uptime::UptimeBooks,
@@ -391,6 +391,8 @@ pub struct NodeMeasured {
     pub purchase: Option<Box<PurchaseMeasured>>,
     /// Of a store whose keys move: which did.
     pub moved: Option<MovedMeasured>,
+    /// Of a store with backups: what became of them.
+    pub backups: Option<Box<BackupsMeasured>>,
     /// Of a queue: what became of its messages.
     pub queue: Option<Box<QueueMeasured>>,
     /// Of a store with outboxes: what became of their rows.

@@ -146,6 +146,16 @@ impl Data {
         newer
     }
 
+    /// Takes up what was held elsewhere, where it is newer, and the writes that were known to have been done there.
+    pub fn take_up(&mut self, held: &[(u64, Item)], done: &[Item]) {
+        for item in done {
+            self.remember(*item);
+        }
+        for (key, item) in held {
+            self.put_newer(*key, *item);
+        }
+    }
+
     /// A key is as if it had never been written.
     pub fn forget(&mut self, key: u64) {
         self.mend(key);

@@ -117,6 +117,7 @@ pub(super) fn notes(results: &Results) -> Vec<String> {
                 }
                 "corrupt" => "and the copies that held them were damaged",
                 "crash" => "and died with the last who held them",
+                "restore" => "and were newer than the backup that was restored",
                 _ => "by a cache, and nobody holds them any more",
             };
             all.push(format!("{name}: {lost} writes a run were acknowledged {how}."));

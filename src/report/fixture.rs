@@ -79,6 +79,7 @@ fn node(kind: NodeKind, load: f64, instances: u64) -> NodeResults {
         throttled: None,
         purchase: None,
         moved: None,
+        backups: None,
         queue: None,
         in_doubt: None,
         view: None,

@@ -1,4 +1,4 @@
-//! Replicas, and keys that move between shards: what stands of them on the terminal and on the page.
+//! Replicas, backups, and keys that move between shards: what stands of them on the terminal and on the page.
 //!
 //! **Invariant.** What a protocol does not have is left blank, not 0.
 
@@ -7,7 +7,9 @@ use super::{
     table::figures,
     text::{Quantity, shorten, value},
 };
-use crate::results::{Distribution, Estimate, MovedResults, ReplicasResults, Results};
+use crate::results::{
+    BackupsResults, Distribution, Estimate, MovedResults, ReplicasResults, Results,
+};
 
 /// What is said of the replicas of each store.
 pub(super) const COLUMNS: [&str; 7] =
@@ -48,6 +50,38 @@ pub(super) fn rows(
 
 fn messages(of: &ReplicasResults) -> f64 {
     of.messages.values().filter_map(|sent| sent.value).sum()
+}
+
+/// What is said of backups.
+pub(super) const BACKUPS: [&str; 6] =
+    ["Backups", "snapshots", "restores", "keys", "longest", "older by"];
+
+/// A table of stores with backups.
+pub(super) fn backup_lines(out: &mut Lines, results: &Results) {
+    figures(out, &BACKUPS, |shown| backup_rows(results, shown));
+}
+
+/// A row for each of them, its figures as `shown`. What was restored in no replication has no time.
+pub(super) fn backup_rows(
+    results: &Results,
+    shown: impl Fn(Quantity, &Estimate) -> String,
+) -> Vec<Vec<String>> {
+    let of = |(name, backups): (&String, &BackupsResults)| {
+        let time = |of: &Estimate| match of.value {
+            Some(_) => shown(Quantity::Duration, of),
+            None => "-".to_owned(),
+        };
+        vec![
+            shorten(name, 20),
+            shown(Quantity::Number, &backups.snapshots),
+            shown(Quantity::Number, &backups.restores),
+            shown(Quantity::Number, &backups.keys),
+            time(&backups.time),
+            time(&backups.age),
+        ]
+    };
+    let stores = results.nodes.iter();
+    stores.filter_map(|(name, node)| Some((name, node.backups.as_deref()?))).map(of).collect()
 }
 
 /// What is said of keys that moved to other shards.

@@ -73,6 +73,7 @@ pub(crate) fn summary(results: &Results, width: u16) -> String {
     }
     figures(&mut out, &transactions::COLUMNS, |shown| transactions::rows(results, shown));
     replicas::moved_lines(&mut out, results);
+    replicas::backup_lines(&mut out, results);
     if !results.faults.is_empty() {
         out.blank();
         out.table(|intervals| faults(results, intervals));

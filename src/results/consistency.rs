@@ -91,7 +91,7 @@ pub struct ConsistencyResults {
     /// By why: `write_behind` (a cache acknowledged them and never wrote them), `failover` (a later leader began without
     /// them), `lww_concurrent` (a later write took their place, by who did not know of them), `lww_clock` (by its stamp, which
     /// goes by a clock, it was older than a write acknowledged before it), `crash` (nobody holds them), `corrupt` (likewise, where
-    /// copies were damaged).
+    /// copies were damaged), `restore` (they were newer than the backup that was restored).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lost_by_cause: BTreeMap<String, Estimate>,
 }

@@ -38,6 +38,8 @@ pub enum EventKind {
     LeaderElected,
     /// Of two leaders one is left.
     OneLeader,
+    /// A shard serves again that had lost its data, with those of a backup. They are told of one replication.
+    Restored,
     /// Answered writes are in no copy any more.
     WritesLost,
     /// A cache answers less of what it is asked.

@@ -7,6 +7,7 @@
 
 mod accumulator;
 mod aftermath;
+mod backups;
 mod bill;
 mod budgets;
 mod closely;

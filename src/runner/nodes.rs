@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    backups::BackupsPool,
     connections::ConnectionsPool,
     consistency::ConsistencyPool,
     each::EachPool,
@@ -78,6 +79,8 @@ pub(super) struct NodePool {
     purchase: Option<PurchasePool>,
     /// Of a store whose keys move.
     moved: Option<MovedPool>,
+    /// Of a store with backups.
+    backups: Option<BackupsPool>,
     /// Of a queue.
     messages: Option<QueuePool>,
     /// Of a store with outboxes: written, relayed, left, and lost if it has replicas.
@@ -145,6 +148,7 @@ impl NodePool {
             throttled: node.held.iter().any(|held| held.name == "quota").then(Default::default),
             purchase: node.purchase.as_ref().map(|_| PurchasePool::default()),
             moved: node.moved.map(|_| MovedPool::default()),
+            backups: node.backups.as_ref().map(|_| BackupsPool::default()),
             messages: node.queue.as_ref().map(|_| QueuePool::default()),
             outbox: node.outbox.map(|one| (Default::default(), one.lost.map(|_| Means::default()))),
             groups: BTreeMap::new(),
@@ -253,6 +257,9 @@ impl NodePool {
         if let (Some(pool), Some(one)) = (&mut self.moved, &node.moved) {
             pool.push(one);
         }
+        if let (Some(pool), Some(one)) = (&mut self.backups, &node.backups) {
+            pool.push(one);
+        }
         if let (Some(pool), Some(one)) = (&mut self.messages, &node.queue) {
             pool.push(one, node.instances.iter().map(|instance| instance.depth).sum(), node.span);
         }
@@ -330,6 +337,7 @@ impl NodePool {
             }),
             purchase: self.purchase.as_ref().map(|pool| Box::new(pool.results(confidence))),
             moved: self.moved.as_ref().map(|pool| Box::new(pool.results(confidence))),
+            backups: self.backups.as_ref().map(|pool| Box::new(pool.results(confidence))),
             queue: self.messages.as_ref().map(|pool| Box::new(pool.results(confidence))),
             outbox: self.outbox.as_ref().map(|(counts, lost)| {
                 let [written, relayed, left] = counts.each_ref().map(mean);

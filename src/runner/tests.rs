@@ -99,6 +99,7 @@ fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
         pools: Vec::new(),
         purchase: None,
         moved: None,
+        backups: None,
         queue: None,
         in_doubt: None,
         scaling: None,

@@ -13,10 +13,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("FunctionSpec", &["discipline", "limits"]),
     ("ServiceSpec", &["compress"]),
     ("LoadBalancerSpec", &["inbound", "cores", "discipline", "instances", "dependencies"]),
-    (
-        "StoreSpec",
-        &["inbound", "backup", "compaction", "indexes", "locks", "profile", "throughput"],
-    ),
+    ("StoreSpec", &["inbound", "compaction", "indexes", "locks", "profile", "throughput"]),
     ("StepSpec", &["push"]),
     ("CacheSpec", &["admission", "discipline", "inbound"]),
     ("EdgeSpec", &["batch", "linger"]),

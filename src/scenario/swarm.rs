@@ -6,6 +6,7 @@
 //! **Invariant.** The text is a function of the seed.
 
 mod apart;
+mod backups;
 mod connections;
 mod faults;
 mod functions;
@@ -37,6 +38,7 @@ pub fn scenario(seed: u64) -> String {
         queues: Vec::new(),
         functions: None,
         view: None,
+        backups: None,
         mild: false,
         alerts: false,
         stale: false,
@@ -71,6 +73,8 @@ struct Writer {
     functions: Option<(String, Draw)>,
     /// A view: its clients, it, and a fault.
     view: Option<[String; 3]>,
+    /// Likewise a store with backups.
+    backups: Option<[String; 3]>,
     /// This one leaves policies out: a swarm is of unlike designs.
     mild: bool,
     /// Faults may come after an alert.

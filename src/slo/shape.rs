@@ -84,6 +84,7 @@ pub(super) fn any_node() -> NodeResults {
         throttled: Some(Box::default()),
         purchase: Some(Box::new(purchase)),
         moved: Some(Box::default()),
+        backups: Some(Box::default()),
         in_doubt: Some(Box::default()),
         view: Some(Box::default()),
         queue: Some(Box::default()),
@@ -207,6 +208,7 @@ fn of_any_store() -> ConsistencyResults {
             "failover",
             "lww_clock",
             "lww_concurrent",
+            "restore",
             "write_behind",
         ]),
         split_brain_time: Some(Estimate::default()),
@@ -243,7 +245,7 @@ pub(super) fn any_cost() -> Json {
 }
 
 /// Figures, or groups of them, that are counts.
-const COUNTS: [&str; 44] = [
+const COUNTS: [&str; 46] = [
     "acked",
     "bytes",
     "causes",
@@ -282,7 +284,9 @@ const COUNTS: [&str; 44] = [
     "redelivered",
     "repairs",
     "requests",
+    "restores",
     "sagas",
+    "snapshots",
     "stale_reads",
     "torn_transactions",
     "unacked",
@@ -292,7 +296,7 @@ const COUNTS: [&str; 44] = [
 
 pub(super) fn dimension(path: &[String]) -> Dimension {
     let last = path.last().map(String::as_str).unwrap_or_default();
-    let within = path.len() > 1 && ["consistency", "moved"].contains(&path[0].as_str());
+    let within = path.len() > 1 && ["backups", "consistency", "moved"].contains(&path[0].as_str());
     let path = if within { &path[1..] } else { path };
     match (path[0].as_str(), last) {
         (_, "linearizable") => Dimension::Truth,

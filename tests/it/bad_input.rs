@@ -497,9 +497,9 @@ fn what_is_not_built_yet_is_said_to_be_so() {
         (
             "store",
             NODE,
-            "{store: {read: 1ms, backup: {every: 1h}}}",
+            "{store: {read: 1ms, compaction: {every: 1h}}}",
             "6:37 E-UNSUPPORTED",
-            "`backup`",
+            "`compaction`",
         ),
     ]);
 }

@@ -8,6 +8,7 @@ mod again;
 mod alerts;
 mod autoscale;
 mod background;
+mod backups;
 mod bad_input;
 mod balancing;
 mod baseline;

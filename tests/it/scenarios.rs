@@ -57,6 +57,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("hedged-requests", "30s", "20s"),
     ("hot-key", "10s", "5s"),
     ("inference-batching", "70s", "20s"),
+    ("last-backup", "14h", "0s"),
     ("llm-serving", "300s", "20s"),
     ("lock-contention", "40s", "10s"),
     ("log-acks", "170s", "10s"),

@@ -42,13 +42,20 @@ impl Observer {
         }
     }
 
-    /// All that the one copy of a shard held, of these keys (in order), is gone.
-    pub fn wiped(&mut self, store: NodeId, keys: Vec<u64>, now: u64) {
+    /// All that the one copy of a shard held, of these keys (in order), is gone; of which shard, if that can be restored.
+    pub fn wiped(&mut self, (store, backed_up): (NodeId, Option<u16>), keys: Vec<u64>, now: u64) {
         if let Some(torn) = &mut self.torn {
             torn.wiped(store, &keys);
         }
         if let Some(watched) = self.stores.get_mut(&store) {
-            watched.wiped(keys, now);
+            watched.wiped(keys, backed_up, now);
+        }
+    }
+
+    /// A shard that had lost all holds these versions again, by key.
+    pub fn restored(&mut self, (store, shard): (NodeId, u16), versions: &[(u64, u64)]) {
+        if let Some(watched) = self.stores.get_mut(&store) {
+            watched.restored(shard, versions);
         }
     }
 

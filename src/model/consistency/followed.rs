@@ -128,7 +128,10 @@ impl Names {
         let views = self.views();
         let unwatched =
             history && !known && updates.is_empty() && !once && !leases && views.is_empty();
-        let is_held = |store: &NodeId| !unwatched || self.kind(*store).facts().replicas.is_some();
+        let is_held = |store: &NodeId| {
+            let kind = self.kind(*store);
+            !unwatched || kind.facts().replicas.is_some() || kind.is_backed_up()
+        };
         let mut followed: BTreeSet<NodeId> =
             self.written(&calls).into_iter().filter(is_held).collect();
         // What comes to a view is of its source, whoever brings it.

@@ -25,6 +25,8 @@ pub struct Holdings {
     pub versions: BTreeSet<u64>,
     /// The writes of a key that some replica of a store knows of, where they are told apart by vectors.
     pub known: BTreeMap<(NodeId, u64), Dots>,
+    /// Of shards that have lost all: versions that are kept elsewhere, by key.
+    pub kept: BTreeMap<(NodeId, u16), Vec<(u64, u64)>>,
     /// Of shards with a log of which a copy is gone for good: by key, how far those go that are left.
     pub logs: BTreeMap<(NodeId, u16), BTreeMap<u64, u64>>,
 }
@@ -57,6 +59,8 @@ pub(super) struct Watched {
     inverted: Option<BTreeMap<u64, u64>>,
     /// Keys whose one copy was lost, how many versions had been accepted by then, and when that was.
     wiped: Vec<(Vec<u64>, u64, u64)>,
+    /// Likewise those that can be restored.
+    backed_up: Vec<BackedUp>,
     /// Likewise those that were damaged.
     damaged: Vec<(Vec<u64>, u64, u64)>,
     /// Versions of which the one copy was damaged without a word, and when.
@@ -69,6 +73,16 @@ pub(super) struct Watched {
     /// All that a cache ever answered for; of those that came to a store with a log, their places there.
     late: BTreeMap<u64, Option<u64>>,
     pub(super) measured: ConsistencyMeasured,
+}
+
+/// Keys of a shard whose one copy was lost, but for what is kept elsewhere.
+#[derive(Debug)]
+struct BackedUp {
+    shard: u16,
+    /// As of those that are lost for good.
+    gone: (Vec<u64>, u64, u64),
+    /// By key, how far that goes with which the shard was restored; none: it has not been.
+    kept: Option<BTreeMap<u64, u64>>,
 }
 
 /// Writes that are attempts at the same.
@@ -154,6 +168,7 @@ impl Watched {
             by_stamp: matches!(told, Told::Stamp { .. }),
             inverted: (told == Told::Stamp { wrong: true }).then(BTreeMap::new),
             wiped: Vec::new(),
+            backed_up: Vec::new(),
             damaged: Vec::new(),
             rotten: BTreeMap::new(),
             corrupted: false,
@@ -195,9 +210,27 @@ impl Watched {
         }
     }
 
-    /// The one copy of these keys is gone.
-    pub(super) fn wiped(&mut self, keys: Vec<u64>, now: u64) {
-        self.wiped.push((keys, self.accepted, now));
+    /// The one copy of these keys is gone; of which shard, if that can be restored.
+    pub(super) fn wiped(&mut self, keys: Vec<u64>, backed_up: Option<u16>, now: u64) {
+        let gone = (keys, self.accepted, now);
+        match backed_up {
+            None => self.wiped.push(gone),
+            Some(shard) => self.backed_up.push(BackedUp { shard, gone, kept: None }),
+        }
+    }
+
+    /// A shard holds these versions again.
+    pub(super) fn restored(&mut self, shard: u16, versions: &[(u64, u64)]) {
+        let places = self.places(versions);
+        let open = self.backed_up.iter_mut().filter(|one| one.shard == shard && one.kept.is_none());
+        open.for_each(|one| one.kept = Some(places.clone()));
+    }
+
+    /// The places of versions, by key.
+    fn places(&self, versions: &[(u64, u64)]) -> BTreeMap<u64, u64> {
+        let place =
+            |(key, version): &(u64, u64)| Some((*key, self.history.place(*key, *version)?.order));
+        versions.iter().filter_map(place).collect()
     }
 
     /// Copies were damaged; of these there are no others.
@@ -391,6 +424,32 @@ impl Watched {
         self.history.acknowledged().filter_map(lost).collect()
     }
 
+    /// Acknowledged writes of shards that lost all, which are newer than what was kept of them.
+    fn lost_with_backups(&self, (store, held): (NodeId, &Holdings)) -> Vec<Loss> {
+        let one = |one: &BackedUp| {
+            let (keys, upto, at) = &one.gone;
+            let kept = one.kept.clone().unwrap_or_else(|| {
+                let kept = held.kept.get(&(store, one.shard));
+                self.places(kept.map_or(&[], Vec::as_slice))
+            });
+            (keys.clone(), kept, *upto, *at)
+        };
+        let all: Vec<_> = self.backed_up.iter().map(one).collect();
+        if all.is_empty() {
+            return Vec::new();
+        }
+        let lost = |write: Acknowledged| {
+            let Place { order, version } = write.place;
+            let (.., at) = all.iter().find(|(keys, kept, upto, _)| {
+                order <= *upto
+                    && keys.binary_search(&write.key).is_ok()
+                    && kept.get(&write.key).is_none_or(|kept| order > *kept)
+            })?;
+            (!self.behind.contains_key(&version)).then(|| Loss::of(&write, Some(*at)))
+        };
+        self.history.acknowledged().filter_map(lost).collect()
+    }
+
     /// A write's place in the log of its shard. What a cache has acknowledged has it since it came there, if it did.
     fn log_place(&self, write: &Acknowledged) -> u64 {
         match self.late.get(&write.place.version) {
@@ -457,6 +516,7 @@ impl Watched {
     ) -> ConsistencyMeasured {
         let mut with_all = self.lost_with_copies(&self.wiped, &BTreeMap::new());
         let mut corrupt = self.lost_with_copies(&self.damaged, &self.rotten);
+        let by_restore = self.lost_with_backups((store, held));
         with_all.extend(self.lost_with_logs((store, held), &mut shard));
         let in_failovers = self.lost_in_failovers(&mut shard);
         let duplicates = self.duplicates(shard);
@@ -500,6 +560,7 @@ impl Watched {
             ("failover", in_failovers),
             ("lww_clock", by_clock),
             ("lww_concurrent", replaced),
+            ("restore", by_restore),
             ("write_behind", behind),
         ];
         let counts = lost.iter().map(|(cause, all)| (*cause, all.len() as u64));

@@ -30,7 +30,9 @@ pub struct State {
     pub off: bool,
     /// Whether it is either, over time.
     pub gone: Area,
-    /// Of these: of the host, which answers nobody.
+    /// It has lost its data and is being restored: it answers, but counts as down.
+    pub restoring: bool,
+    /// Of the crashes: of the host, which answers nobody.
     pub silent: u32,
     /// Deployments that have it take nothing new.
     pub closed: u32,
@@ -65,6 +67,11 @@ impl State {
     /// Nobody takes requests there.
     fn is_gone(&self) -> bool {
         self.down > 0 || self.off
+    }
+
+    /// It does not count as up.
+    fn is_out(&self) -> bool {
+        self.is_gone() || self.restoring
     }
 
     /// A fault is at work at it.
@@ -217,7 +224,7 @@ impl Hosts {
     /// A fault begins to harm an instance, or ceases to.
     pub fn harm(&mut self, (node, inst): Host, harm: Harm, begins: bool, now: u64) {
         let state = &mut self.nodes[usize::from(node)][usize::from(inst)];
-        let (was, was_gone) = (state.ills(), state.is_gone());
+        let (was, was_gone, was_out) = (state.ills(), state.is_gone(), state.is_out());
         state.struck |= begins && harm != Harm::Off;
         match harm {
             Harm::Down { silent } => {
@@ -239,19 +246,13 @@ impl Hosts {
             Harm::Errors(x) => turn(&mut state.errors, x, begins),
         }
         let is = state.ills();
-        let uptime = &mut self.uptimes[usize::from(node)];
-        let outage = match (was_gone, state.is_gone()) {
-            (false, true) => {
-                state.gone.enter(now);
-                uptime.fall(inst, now)
-            }
-            (true, false) => {
-                state.gone.leave(now);
-                uptime.rise(inst, now)
-            }
-            _ => None,
-        };
-        self.outage(outage, now);
+        match (was_gone, state.is_gone()) {
+            (false, true) => state.gone.enter(now),
+            (true, false) => state.gone.leave(now),
+            _ => {}
+        }
+        let is_out = state.is_out();
+        self.counts((node, inst), (was_out, is_out), now);
         self.ills[usize::from(node)][usize::from(inst)] = is;
         for (count, ills) in self.ill.iter_mut().zip([DOWN | SLOW | ERRORS | CLOSED, PAUSED]) {
             *count = *count + usize::from(is & ills != 0) - usize::from(was & ills != 0);
@@ -261,6 +262,26 @@ impl Hosts {
             (self.stretch, self.listing) = (self.stretch + 1, Listing::Unasked);
         }
         self.paused = self.ill[1] > 0;
+    }
+
+    /// An instance was up or not, and is or is not from now on.
+    fn counts(&mut self, (node, inst): Host, (was_out, is_out): (bool, bool), now: u64) {
+        let uptime = &mut self.uptimes[usize::from(node)];
+        let outage = match (was_out, is_out) {
+            (false, true) => uptime.fall(inst, now),
+            (true, false) => uptime.rise(inst, now),
+            _ => None,
+        };
+        self.outage(outage, now);
+    }
+
+    /// An instance has lost its data and is to be restored, or is.
+    pub fn restores(&mut self, (node, inst): Host, begins: bool, now: u64) {
+        let state = &mut self.nodes[usize::from(node)][usize::from(inst)];
+        let was_out = state.is_out();
+        state.restoring = begins;
+        let is_out = state.is_out();
+        self.counts((node, inst), (was_out, is_out), now);
     }
 
     /// An instance of a node begins to boot in a free place, or ceases to.

@@ -207,7 +207,8 @@ pub struct TargetSpec {
     /// `crash`: the process dies, its host answers for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<bool>,
-    /// `crash`: what stores hold there is gone too, in memory and on disk, so that they begin anew with nothing.
+    /// `crash`: what stores hold there is gone too, in memory and on disk, so that they begin anew with nothing, or with
+    /// what a `backup` has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lose_data: Option<bool>,
     /// `corrupt`: no checksum tells.

@@ -56,9 +56,11 @@ impl Names {
         stores.any(|store| self.coordinators(store).iter().any(|host| host.0 == id))
     }
 
-    /// Instances of a node, with those that run within its callers.
+    /// Instances of a node, with those that run within its callers, and whoever keeps its backups.
     pub fn processes(&self, id: NodeId) -> u64 {
-        self.kind(id).facts().instances + self.coordinators(id).len() as u64
+        let kind = self.kind(id);
+        let keeps = u64::from(kind.is_backed_up());
+        kind.facts().instances + self.coordinators(id).len() as u64 + keeps
     }
 
     /// The zone of each process of a node.
@@ -72,7 +74,10 @@ impl Names {
             };
             places[usize::from(inst)]
         };
-        self.places(id).into_iter().chain(self.coordinators(id).into_iter().map(place)).collect()
+        let own = self.places(id);
+        let zone = |name: &str| self.zones.get(name).copied();
+        let kept = self.store(id).and_then(|store| store.kept_in(&own, zone));
+        own.into_iter().chain(self.coordinators(id).into_iter().map(place)).chain(kept).collect()
     }
 }
 
@@ -104,7 +109,10 @@ impl Within {
             return (node, inst);
         }
         match self.nodes.get(usize::from(node)) {
-            Some((first, hosts)) if inst >= *first => hosts[usize::from(inst - *first)],
+            Some((first, hosts)) if inst >= *first => {
+                // Who keeps backups is within nobody.
+                hosts.get(usize::from(inst - *first)).copied().unwrap_or((node, inst))
+            }
             _ => (node, inst),
         }
     }

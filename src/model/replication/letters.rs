@@ -46,6 +46,8 @@ pub enum Cargo {
     Part(Box<PartOf>),
     /// Of a log that feeds a view.
     Fed(Box<Fed>),
+    /// Of a shard's backup.
+    Kept(Box<Kept>),
     /// What a frame waits for that is of a transaction: its coordinator, or one of its keys.
     Due(Box<PartOf>),
 }
@@ -149,6 +151,65 @@ pub enum FedSaid {
     Due,
 }
 
+/// Something about the backup of a shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The shard.
+    pub shard: u16,
+    /// How often it had lost all when this was said.
+    pub life: u32,
+    /// What is said.
+    pub said: KeptSaid,
+}
+
+/// What a shard sends to where its backups are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Batch {
+    /// All that it holds.
+    Snapshot,
+    /// What was written and is not known to be there.
+    Log,
+}
+
+/// What was held, or written, at an instant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Image {
+    /// The instant, ns.
+    pub at: u64,
+    /// By key, or in the order in which it was written.
+    pub held: Vec<(u64, Item)>,
+    /// Of all that is held, the writes that are known to have been done.
+    pub done: Vec<Item>,
+}
+
+/// What a shard and whoever keeps its backups tell one another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeptSaid {
+    /// A part of a batch; with the last one it is there.
+    Sends(Batch, u64, Option<Image>),
+    /// That part has come.
+    Got(Batch, u64),
+    /// All is lost, this part of what is kept is to come.
+    Ask(u64),
+    /// It comes, and whether it is the last one.
+    Part(u64, bool),
+    /// At the shard: the time has come for something.
+    Due(KeptDue),
+}
+
+/// What a shard does about its backup in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptDue {
+    /// Send a batch.
+    Begins(Batch),
+    /// Send this part of it again.
+    Again(Batch, u64),
+    /// Ask for a part again.
+    Ask(u64),
+    /// Serve: what was kept is restored.
+    Restored,
+}
+
 /// A key that moves from a shard to another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MovingKey {
@@ -199,10 +260,13 @@ pub struct Letters {
 }
 
 impl Letters {
-    /// Of a design, if a node of it has replicas, shards between which keys move, or messages.
+    /// Of a design, if a node of it has replicas, shards between which keys move, backups, or messages.
     pub fn of(names: &Names) -> Option<Self> {
         let has_any = |kind: &dyn Kind| {
-            kind.facts().replicas.is_some() || kind.moves_keys() || kind.is_broker()
+            kind.facts().replicas.is_some()
+                || kind.moves_keys()
+                || kind.is_backed_up()
+                || kind.is_broker()
         };
         let transacts = !names.tracked.transactions.is_empty();
         let feeds = !names.feeds.is_empty();

@@ -285,6 +285,7 @@ impl Shape {
             copies: None,
             group: None,
             moving: None,
+            backups: None,
             background: None,
             consumers: None,
             broker: None,

@@ -148,7 +148,7 @@ pub enum Point {
         /// It writes.
         write: bool,
     },
-    /// A request has come to a shard whose keys may move.
+    /// A request has come to a shard whose keys may move, or that may be being restored.
     Home {
         /// It writes.
         write: bool,

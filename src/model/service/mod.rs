@@ -45,6 +45,7 @@ mod rationed;
 mod relaying;
 mod replicas;
 mod resharded;
+mod restoring;
 pub mod room;
 mod run;
 mod sagalog;

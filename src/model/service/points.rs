@@ -21,7 +21,7 @@ impl Server {
     fn at_other_point(&mut self, slot: Slot, point: Point, world: &mut World) {
         match point {
             Point::Home { write } => {
-                if !self.is_elsewhere(slot, write, world) {
+                if !self.is_restoring(slot, world) && !self.is_elsewhere(slot, write, world) {
                     world.frames[slot].pc += 1;
                     self.run(slot, world);
                 }
@@ -69,6 +69,8 @@ impl Server {
             self.consumer_timed(slot, world);
         } else if self.promises.is_some() {
             self.asks_again_how(slot, world);
+        } else if self.backups.is_some() {
+            self.backup_due(slot, world);
         } else {
             self.moves_on(slot, world);
         }
@@ -93,6 +95,8 @@ impl Server {
             self.consumer_hears(slot, world);
         } else if self.promises.is_some() {
             self.takes_part(slot, world);
+        } else if self.backups.is_some() {
+            self.hears_of_backup(slot, world);
         } else {
             self.takes_key(slot, world);
         }
@@ -119,6 +123,9 @@ impl Server {
         }
         if let Some(promises) = &mut self.promises {
             promises.forget(inst, world.now());
+        }
+        if let Some(backups) = &mut self.backups {
+            backups.crash(inst);
         }
         self.forgets_transactions(inst, world);
     }

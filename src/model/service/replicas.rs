@@ -97,8 +97,8 @@ impl Server {
             world.record.node(self.node).cause(cause);
             return self.finish(slot, Outcome::Error, world);
         }
-        if self.feeding.is_some() && access != Access::Read {
-            self.feeds_write(slot, world);
+        if access != Access::Read && (self.feeding.is_some() || self.backups.is_some()) {
+            self.passes_on_write(slot, world);
         }
         world.frames[slot].pc += 1;
         self.run(slot, world);
@@ -157,6 +157,7 @@ impl Server {
     /// The process of an instance starts again, with what is on its disk.
     pub(super) fn restart_replica(&mut self, inst: Peer, world: &mut World) {
         self.keep_moving(inst, world);
+        self.begin_backups(inst, world);
         self.resumes_transactions(inst, world);
         self.asks_how_decided(inst, world);
         let Some(group) = &mut self.group else { return };
@@ -184,8 +185,10 @@ impl Server {
         let keys = self.lose_keys(inst, world);
         if let (Some(copies), Some(data)) = (&mut self.copies, &mut world.data) {
             copies.clear(inst);
-            data.wiped(self.node, keys, world.agenda.now());
+            let backed_up = self.backups.as_ref().map(|_| inst);
+            data.wiped((self.node, backed_up), keys, world.agenda.now());
         }
+        self.loses_backed_up(inst, world);
     }
 
     fn strike(&mut self, inst: u16, strike: Strike, world: &mut World) {
@@ -202,6 +205,8 @@ impl Server {
     /// Puts down what its replicas hold.
     pub(super) fn replicas_hold(&self, held: &mut Holdings) {
         held.versions.extend(self.promises.iter().flat_map(|promises| promises.versions()));
+        let mut kept = |shard, versions| drop(held.kept.insert((self.node, shard), versions));
+        self.backups.iter().for_each(|backups| backups.each_kept(&mut kept));
         let Some(group) = &self.group else { return };
         group.left_of_logs(&mut |shard, left| {
             let all = held.logs.entry((self.node, shard)).or_default();
@@ -320,6 +325,7 @@ impl Server {
             | Cargo::Part(_)
             | Cargo::Due(_)
             | Cargo::Fed(_)
+            | Cargo::Kept(_)
             | Cargo::None
             | Cargo::Turn(_)
             | Cargo::SentOn(_)

@@ -142,7 +142,7 @@ impl Server {
             if copies.get(to, key) != item
                 && let Some(data) = &mut world.data
             {
-                data.wiped(node, vec![key], world.agenda.now());
+                data.wiped((node, None), vec![key], world.agenda.now());
             }
         }
         let settled = moving.settle(from, way, world.agenda.now());

@@ -6,7 +6,8 @@ use super::server::{Server, Version};
 use crate::{
     model::{
         books::{
-            BatchesMeasured, EnvironmentsMeasured, InstanceBooks, MovedMeasured, SagasMeasured,
+            BackupsMeasured, BatchesMeasured, EnvironmentsMeasured, InstanceBooks, MovedMeasured,
+            SagasMeasured,
         },
         bounded::Bounded,
         consistency::watched::Holdings,
@@ -51,6 +52,7 @@ impl Node for Server {
         for inst in 0..self.instances.len() as u16 {
             self.begin_background(inst, false, world);
             self.begin_consuming(inst, world);
+            self.begin_backups(inst, world);
         }
         self.start_replicas(world);
     }
@@ -125,6 +127,10 @@ impl Node for Server {
 
     fn moved(&self) -> Option<MovedMeasured> {
         self.moving.as_ref().map(|moving| moving.measured())
+    }
+
+    fn backups(&self) -> Option<BackupsMeasured> {
+        self.backups.as_ref().map(|backups| backups.measured())
     }
 
     fn pause(&mut self, inst: u16, world: &mut World) {

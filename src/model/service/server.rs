@@ -36,7 +36,8 @@ use crate::{
         resilience::{caller, policy::EdgeState},
         span::{Work, scaled},
         store::{
-            copies::Copies, feed::Feeding, moving::Moving, promises::Promises, relays::Relays,
+            backups::Backups, copies::Copies, feed::Feeding, moving::Moving, promises::Promises,
+            relays::Relays,
         },
         topic::host::Logs,
         world::World,
@@ -123,6 +124,8 @@ pub struct Server {
     pub group: Option<Box<Group>>,
     /// Stores whose shards become more or fewer: which keys move.
     pub moving: Option<Box<Moving>>,
+    /// Stores with backups: how far those are.
+    pub backups: Option<Box<Backups>>,
     /// What instances do by themselves.
     pub background: Option<Box<Background>>,
     /// Which messages they work off.
@@ -154,9 +157,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Instances that answer requests: not those that only observe.
+    /// Instances that answer requests: not those that only observe, nor whoever keeps backups.
     pub(super) fn serving(&self) -> usize {
-        self.group.as_ref().map_or(self.instances.len(), |group| group.serving)
+        let keeps = usize::from(self.backups.is_some());
+        self.group.as_ref().map_or(self.instances.len() - keeps, |group| group.serving)
     }
 
     #[inline(always)]

@@ -11,6 +11,7 @@ use crate::{
         ids::NodeId,
         kind::{Kind, Verb},
         node::Node,
+        replication::RebuildSpec,
         service::{
             Discipline,
             build::Shape,
@@ -21,6 +22,7 @@ use crate::{
         },
         store::{
             StoreSpec,
+            backups::{Backups, Pace, Parts},
             copies::Copies,
             feed::{Feeding, Feeds, Intake},
             moving::Moving,
@@ -51,6 +53,28 @@ impl StoreSpec {
         let size = (self.shard_count(), server.instances.len());
         let value = self.size_of_value(path, assembly);
         self.moves_keys().then(|| Moving::new(hash_str(0, path), pace, size, value))
+    }
+
+    /// Its backups, if it has some.
+    fn backups(&self, path: &str, assembly: &mut Assembly<'_>) -> Option<Backups> {
+        let backup = self.backup.as_deref()?;
+        let restore = backup.restore.as_ref();
+        let pace = restore.map(|restore| match restore {
+            RebuildSpec::Keys(rate) => Pace::Each(1e9 / rate.0),
+            RebuildSpec::Takes(law) => {
+                Pace::Takes(assembly.demand(&law.clone().into(), &format!("{path}/restore")))
+            }
+        });
+        Some(Backups::new(Parts {
+            site: Assembly::site(path),
+            every: backup.every.0,
+            log: backup.log.map(|log| log.0),
+            pace,
+            keys: self.keys.map_or(0, |keys| keys.0),
+            value: self.size_of_value(path, assembly),
+            shards: self.shard_count() as u16,
+            remembers: assembly.names.tracked.once,
+        }))
     }
 
     /// What it has to do with logs that feed views.
@@ -99,7 +123,9 @@ impl StoreSpec {
         let write = self.write.as_ref().unwrap_or(&self.read);
         // Each version has its own.
         compiler.program.own.clear();
-        if self.replication.is_some() || self.moves_keys() {
+        if self.backup.is_some() {
+            works_and_timer(compiler, &[], Point::Told);
+        } else if self.replication.is_some() || self.moves_keys() {
             // In the order `replication/group.rs` knows.
             let apply = self.apply.as_ref().unwrap_or(write);
             let works = [(&self.read, "/read"), (write, "/write"), (apply, "/apply")];
@@ -159,7 +185,7 @@ impl Built for StoreSpec {
             compiler.emit(Instr::Begin);
             if protocol.is_some() {
                 compiler.emit(Instr::Point(Point::Arrived { write }));
-            } else if self.moves_keys() {
+            } else if self.moves_keys() || self.backup.is_some() {
                 compiler.emit(Instr::Point(Point::Home { write }));
             }
             let demand = compiler.demand(work, if replies { "/read" } else { "/write" });
@@ -222,6 +248,7 @@ impl Built for StoreSpec {
             let from = assembly.names.design.warm_up;
             Box::new(Promises::new(server.instances.len(), from))
         });
+        server.backups = self.backups(path, assembly).map(Box::new);
         server.moving = self.moving(path, &server, assembly).map(Box::new);
         server.group = self.group(id, path, assembly).map(Box::new);
         server.feeding = self.feeding((id, path), &server, assembly).map(Box::new);

@@ -9,7 +9,7 @@ use crate::{
         kind::Outgoing,
         names::Names,
         replication::check::replicas,
-        store::{ShardBy, StoreSpec, check_view::view},
+        store::{ShardBy, StoreSpec, check_backup::backup, check_view::view},
         versions::{changes_shards, paths_set},
     },
     problem::Problems,
@@ -123,5 +123,6 @@ fn store(spec: &StoreSpec, path: &str, names: &Names, problems: &mut Problems) {
     discipline(spec.discipline.as_ref(), spec.cores.is_some(), path, problems);
     replicas(spec, path, names, problems);
     view(spec, path, names, problems);
+    backup(spec, path, names, problems);
     zones(spec.zones.as_ref(), &format!("{path}.zones"), names, problems);
 }

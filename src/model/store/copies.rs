@@ -89,6 +89,17 @@ impl Copies {
         damaged
     }
 
+    /// All that a shard holds, by key, and the writes that are known to have been done.
+    pub fn image(&self, shard: u16) -> (Vec<(u64, Item)>, Vec<Item>) {
+        let data = &self.shards[usize::from(shard)];
+        (data.all(), data.all_done())
+    }
+
+    /// A shard that holds nothing takes up such an image.
+    pub fn restore(&mut self, shard: u16, held: &[(u64, Item)], done: &[Item]) {
+        self.shards[usize::from(shard)].take_up(held, done);
+    }
+
     /// All that a shard holds is lost.
     pub fn clear(&mut self, shard: u16) {
         self.shards[usize::from(shard)].clear();

@@ -1,7 +1,10 @@
 //! A store: data in shards, one copy each; reads and writes are work.
 
+pub mod backup;
+pub mod backups;
 mod build;
 mod check;
+mod check_backup;
 mod check_view;
 pub mod copies;
 pub mod feed;
@@ -25,9 +28,9 @@ use crate::{
             Facts, FarEnd, Kind, Op, Outgoing, Prices, Reach, Startup, Verb, Visit, spares_a_server,
         },
         network::ZonesSpec,
-        replication::{DurabilitySpec, ReplicationSpec},
+        replication::{DurabilitySpec, RebuildSpec, ReplicationSpec},
         service::{Discipline, quota::QuotaSpec},
-        store::view::ViewSpec,
+        store::{backup::BackupSpec, view::ViewSpec},
     },
     node_kind::NodeKind,
     units::{
@@ -86,8 +89,8 @@ pub struct StoreSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<StoragePrice>,
     /// How many keys (1 to this) it holds. For `storage`; when absent all that the clients who reach it can ask for, as
-    /// their laws of keys say. And as the run begins, for what moves when `shards.count` changes; when absent none but
-    /// those written.
+    /// their laws of keys say. And as the run begins, for what moves when `shards.count` changes, and what a `backup` copies; when
+    /// absent none but those written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<Count>,
     /// Where the shards stand, in turn. With `replication` replica `r` of shard `s` stands in place `s + r` of them, going
@@ -111,6 +114,9 @@ pub struct StoreSpec {
     /// With `replication`: when what is written outlives the process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub durability: Option<DurabilitySpec>,
+    /// Snapshots of each shard, and its log, kept elsewhere: `{every: 24h, to: b, log: 5m, restore: 500/s}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<Box<BackupSpec>>,
     /// Shards that are there from the start, for those that take up keys only once `set` says so; 0: none change.
     #[serde(skip)]
     pub places: u64,
@@ -283,7 +289,10 @@ impl Kind for StoreSpec {
         let sizes = self.value_size.iter().flat_map(SizeFormula::tables);
         let fsync = self.durability.iter().flat_map(|durability| &durability.fsync);
         let laws_of_time = self.replication.iter().flat_map(|spec| spec.laws()).map(|law| law.1);
+        let restore = self.backup.iter().flat_map(|backup| &backup.restore);
+        let restore = restore.filter_map(RebuildSpec::takes);
         let times = self.boot.iter().chain(fsync).chain(laws_of_time).chain(self.lag_of_view());
+        let times = times.chain(restore);
         let times = times.flat_map(DurationLaw::tables);
         laws.flat_map(DurationFormula::tables).chain(sizes).chain(times).collect()
     }
@@ -299,6 +308,9 @@ impl Kind for StoreSpec {
 
     fn spares(&self, effect: Effect<'_>) -> Option<&'static str> {
         match effect {
+            Effect::Corrupt(_) if self.backup.is_some() => {
+                Some("damage to a store with a backup is not supported yet")
+            }
             Effect::Corrupt(_) => {
                 let several = self.replication.as_ref().and_then(|own| own.multi_leader.as_ref());
                 several.map(|_| "damage to one of several leaders is not supported yet")
@@ -348,6 +360,10 @@ impl Kind for StoreSpec {
 
     fn moves_keys(&self) -> bool {
         self.places > 0
+    }
+
+    fn is_backed_up(&self) -> bool {
+        self.backup.is_some()
     }
 
     fn rationed(&self) -> Option<f64> {

@@ -79,6 +79,12 @@ pub(super) fn faults(out: &mut String, results: &Results) {
     );
     figures(
         out,
+        ("Backups", &replicas::BACKUPS),
+        replicas::backup_rows(results, estimate),
+        "Over the whole run: snapshots of shards that came to where they are kept; shards that were restored, and with how many keys; from          when the process of one was back until it served, and how much older than what was lost that was which it was restored with,          the longest of each.",
+    );
+    figures(
+        out,
         ("Sides of cuts", &sides::COLUMNS),
         sides::rows(results, estimate),
         "By the place of the client at the intended send. Writes: requests that may write data of a store that is \

@@ -14,6 +14,7 @@ impl Writer {
     /// Whether there is one, and what it says.
     pub(super) fn draw_functions(&mut self, seed: u64, duration: u64) {
         self.draw_view(seed, duration);
+        self.draw_backups(seed, duration);
         let mut draw = Stream::new(seed, "swarm", "function").draw(0);
         if draw.below(100) >= 30 {
             return;

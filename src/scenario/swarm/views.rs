@@ -57,10 +57,11 @@ impl Writer {
         self.view(1);
     }
 
-    /// One of its parts.
+    /// One of its parts, and of a store with backups.
     pub(super) fn view(&mut self, part: usize) {
-        if let Some(parts) = &self.view {
-            let line = parts[part].clone();
+        let apart = [&self.view, &self.backups].into_iter().flatten();
+        let lines: Vec<String> = apart.map(|parts| parts[part].clone()).collect();
+        for line in lines {
             self.line(&line);
         }
     }

@@ -1,0 +1,46 @@
+//! A store with backups of a random scenario, who uses it, and what befalls it.
+//!
+//! **Invariant.** It is drawn apart, so that a design without one is what it would be.
+
+use super::Writer;
+use crate::engine::random::Stream;
+
+impl Writer {
+    /// Whether there is one: what is said of its clients, of it, and of faults.
+    pub(super) fn draw_backups(&mut self, seed: u64, duration: u64) {
+        let mut draw = Stream::new(seed, "swarm", "backups").draw(0);
+        if draw.below(100) >= 25 {
+            return;
+        }
+        let mut pick = |from: &[&'static str]| from[draw.below(from.len() as u64) as usize];
+        let rate = pick(&["5/s", "40/s", "100/s"]);
+        let more = pick(&["", ", idempotent: true, retry: {attempts: 2}"]);
+        let client = format!(
+            "  savers: {{arrivals: poisson({rate}), keys: uniform(n=60), timeout: 1s{more}, operations: {{save: {{write: bk0, share: 40%}}, \
+             load: {{read: bk0, share: 60%}}}}}}"
+        );
+        let to = if self.zones.is_empty() { "" } else { pick(&["", ", to: a", ", to: c"]) };
+        let log = pick(&["", ", log: 200ms", ", log: 1s", ", log: 7s"]);
+        let restore = pick(&["", ", restore: 1s", ", restore: exp(mean=2s)", ", restore: 20/s"]);
+        let every = pick(&["500ms", "3s", "1h"]);
+        let more = pick(&[
+            "",
+            "keys: 50, ",
+            "keys: 500, value_size: exp(mean=1MB), ",
+            "shards: {count: 3}, value_size: 20KB, ",
+            "shards: {count: 2, by: directory}, keys: 40, boot: exp(mean=1s), ",
+        ]);
+        let node = format!(
+            "  bk0: {{store: {{{more}read: 1ms, write: exp(mean=3ms), cores: 2, backup: {{every: {every}{to}{log}{restore}}}}}}}"
+        );
+        let how = pick(&["", ", process: true"]);
+        let again = pick(&["lose_data: true", "process: true"]);
+        let at = duration / 3;
+        let faults = format!(
+            "  - {{id: disk, at: {at}s, for: 1s, crash: {{node: bk0, shard: 0, lose_data: true{how}}}}}\n  \
+             - {{id: disk-again, at: {}ms, for: 500ms, crash: {{node: bk0, {again}}}}}",
+            at * 1000 + 1700
+        );
+        self.backups = Some([client, node, faults]);
+    }
+}
