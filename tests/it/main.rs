@@ -63,6 +63,7 @@ mod network;
 mod openslo;
 mod outbox;
 mod peers;
+mod per_client;
 mod placement;
 mod plan;
 mod playground;
