@@ -115,6 +115,7 @@ pub fn heads() -> BTreeSet<String> {
         "done",
         "fraction",
         "groups",
+        "links",
         "max",
         "mean",
         "metastable",
@@ -332,6 +333,7 @@ pub(super) fn dimension(path: &[String]) -> Dimension {
             | "instances"
             | "in_system"
             | "in_queue"
+            | "in_transfer"
             | "attempts_per_request"
             | "outages_per_year",
             _,
