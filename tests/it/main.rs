@@ -62,6 +62,7 @@ mod mistakes;
 mod network;
 mod openslo;
 mod outbox;
+mod package;
 mod peers;
 mod per_client;
 mod placement;
