@@ -277,6 +277,9 @@
     return first + ends.length;
   }
 
+  /** What is over at once has an instant. */
+  const when = (from, to) => (from === to ? `at ${clock(from)}` : `from ${clock(from)} to ${clock(to)}`);
+
   function buildLane() {
     if (data.warm > 0) {
       const warm = make("div", { className: "warm", title: "warm-up: not counted" });
@@ -291,7 +294,7 @@
       lane.append(mark);
     }
     let row = rows(data.faults, 0, 6, (from, to, name, does) => {
-      const bar = make("div", { className: "fault", title: `${name}: ${does}, ${clock(from)} to ${clock(to)}`, textContent: name });
+      const bar = make("div", { className: "fault", title: `${name}: ${does}, ${when(from, to)}`, textContent: name });
       bar.style.width = `max(3px, ${share(to - from)})`;
       bar.style.overflow = to - from > duration / 8 ? "hidden" : "visible";
       return bar;
@@ -312,7 +315,7 @@
     }
     lane.style.height = `${18 * (row + 1) + 2}px`;
     lane.append(laneInstant);
-    const names = data.faults.map(([from, to, name]) => `${name} from ${clock(from)} to ${clock(to)}`);
+    const names = data.faults.map(([from, to, name]) => `${name} ${when(from, to)}`);
     lane.setAttribute("role", "img");
     lane.setAttribute("aria-label", names.length ? `Faults: ${names.join("; ")}` : "No faults");
     const point = (event) => {

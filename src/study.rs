@@ -563,7 +563,7 @@ fn names(spec: &ScenarioSpec, window: u64) -> Names {
         let read = node.kind().read_groups(&name.0).into_iter();
         names.groups.extend(read.filter(|(from, _)| is_log(from)));
     }
-    names.followed = runner::followed(spec);
+    (names.followed, names.links) = (runner::followed(spec), runner::links_with_bandwidth(spec));
     // Variants inherit objectives, some in order to miss them.
     if spec.variants.is_empty() {
         let told = runner::doubts(spec).into_iter();

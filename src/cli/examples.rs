@@ -72,6 +72,7 @@ library! {
     "saga",
     "scatter-gather",
     "circuit-breaker",
+    "slow-reports",
     "hedged-requests",
     "retry-elsewhere",
     "noisy-neighbour",

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use crate::results::{
-    Blame, Bottleneck, Distribution, NodeBlame, NodeResults, ResourceResults, Results,
+    Blame, Bottleneck, Distribution, LinkResults, NodeBlame, NodeResults, ResourceResults, Results,
+    WayResults,
 };
 
 /// An instance is named when it is busier than the average of all by this much.
@@ -18,8 +19,9 @@ const AT_ONCE: usize = 3;
 /// What was full first, of what was full for long; of what was full at once what the others wait for. If nothing
 /// ever was, what was busiest.
 pub fn bottleneck(results: &Results) -> Option<Bottleneck> {
-    let all: Vec<Bottleneck> =
-        results.nodes.iter().flat_map(|(name, node)| each(name, node)).collect();
+    let nodes = results.nodes.iter().flat_map(|(name, node)| each(name, node));
+    let links = results.links.iter().flat_map(|(name, link)| ways(name, link));
+    let all: Vec<Bottleneck> = nodes.chain(links).collect();
     let longest = all.iter().map(|one| one.saturated).fold(0.0, f64::max);
     let long = |one: &Bottleneck| one.saturated >= LONG * longest;
     let full = all.iter().filter(|one| long(one)).filter_map(|one| one.saturated_at);
@@ -42,7 +44,8 @@ pub fn bottleneck(results: &Results) -> Option<Bottleneck> {
     let deepest = (0..near.len()).find(|&i| {
         let waits = |other: &Bottleneck| {
             behind(&near[i].node, &other.node)
-                || near[i].node == other.node && rank(&other.resource) < rank(&near[i].resource)
+                || (near[i].node == other.node || is_of_link(other))
+                    && rank(&other.resource) < rank(&near[i].resource)
         };
         !near.iter().any(waits)
     });
@@ -54,6 +57,7 @@ fn rank(resource: &str) -> usize {
     let order = [
         "quota",
         "cores",
+        "bandwidth",
         "lock",
         "memory",
         "threads",
@@ -64,6 +68,28 @@ fn rank(resource: &str) -> usize {
     ];
     let kind = resource.split(':').next().unwrap_or_default();
     order.iter().position(|one| *one == kind).unwrap_or(order.len())
+}
+
+/// Who has a worker or a connection may wait for what is on its way to it over whichever link.
+fn is_of_link(found: &Bottleneck) -> bool {
+    rank(&found.resource) == rank("bandwidth")
+}
+
+/// How near each way of a link is to what it can carry.
+fn ways(name: &str, link: &LinkResults) -> Vec<Bottleneck> {
+    let ways = [("bandwidth", &link.forth), ("bandwidth:back", &link.back)];
+    let one = |(resource, way): (&str, &Option<WayResults>)| {
+        let way = way.as_ref()?;
+        Some(Bottleneck {
+            node: name.to_owned(),
+            instance: None,
+            resource: resource.to_owned(),
+            utilisation: way.utilisation.value,
+            saturated: way.saturated,
+            saturated_at: way.saturated_at,
+        })
+    };
+    ways.into_iter().filter_map(one).collect()
 }
 
 /// How near each thing of a node is to its limit.

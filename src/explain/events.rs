@@ -59,8 +59,9 @@ pub fn timeline(results: &Results) -> Timeline {
 
 /// Where a fault begins and ends.
 fn faults(events: &mut Vec<TimelineEvent>, results: &Results, fault: &FaultResults) {
-    for (number, &(from, to)) in fault.spans.iter().take(SPANS).enumerate() {
-        let more = fault.spans.len().saturating_sub(SPANS);
+    let spans = if fault.at_once { fault.shown() } else { fault.spans.clone() };
+    for (number, &(from, to)) in spans.iter().take(SPANS).enumerate() {
+        let more = spans.len().saturating_sub(SPANS);
         let more = if number + 1 == SPANS { more } else { 0 };
         events.push(event(EventKind::FaultStarted, &fault.id, from, words::started(fault, more)));
         if to < results.duration && to > from {

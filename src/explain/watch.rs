@@ -116,7 +116,8 @@ pub(super) fn watch(results: &Results, quiet: &Quiet) -> Vec<Found> {
 
 /// Windows in which something began that may be the cause of something: faults.
 fn causes(results: &Results) -> Vec<usize> {
-    let spans = results.faults.iter().flat_map(|f| &f.spans);
+    let struck = results.faults.iter().flat_map(|f| &f.struck).map(|&at| (at, at));
+    let spans = results.faults.iter().flat_map(|f| f.spans.iter().copied()).chain(struck);
     spans.flat_map(|span| [window(results, span.0), window(results, span.1)]).collect()
 }
 

@@ -23,7 +23,8 @@ pub(super) fn started(fault: &FaultResults, more: usize) -> String {
         0 => String::new(),
         n => format!("; and {n} times more"),
     };
-    format!("fault {} begins: {what}{more}", fault.id)
+    let begins = if fault.at_once { "strikes" } else { "begins" };
+    format!("fault {} {begins}: {what}{more}", fault.id)
 }
 
 /// An alert fires for the first time.

@@ -42,7 +42,7 @@ impl Simulation {
         let mut consistency = self.consistency_measured();
         self.check_promises(&consistency, names);
         self.check_sessions(&consistency, names);
-        let by_window = std::mem::take(&mut self.by_window).into_iter().enumerate();
+        let by_window = std::mem::take(&mut self.by_window.nodes).into_iter().enumerate();
         let nodes = by_window.map(|(i, node)| {
             let measured = self.node_measured(i, node, names, &last);
             let mut seen = consistency.remove(&(i as NodeId));
@@ -97,7 +97,14 @@ impl Simulation {
     fn links_measured(&mut self, names: &Names, now: u64) -> Vec<LinkMeasured> {
         let all = self.world.network.links_measured(now).into_iter();
         let name = |link: usize| names.design.network.links[link].name();
-        all.map(|((link, back), one)| LinkMeasured { name: name(link), back, ..one }).collect()
+        let mut held = std::mem::take(&mut self.by_window.links);
+        all.map(|(of, one)| LinkMeasured {
+            name: name(of.0),
+            back: of.1,
+            held: held.held(of),
+            ..one
+        })
+        .collect()
     }
 
     fn node_measured(

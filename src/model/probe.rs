@@ -160,6 +160,8 @@ pub struct FaultMeasured {
     pub nodes: Vec<String>,
     /// The spans in which it was at work, ns; cut at the run's end.
     pub spans: Vec<(SimTime, SimTime)>,
+    /// When it came, ns, if it is over at once.
+    pub struck: Vec<SimTime>,
     /// Good and decided requests before it first began, while no other fault was at work.
     pub before: (u64, u64),
     /// When that was, ns; without the warm-up.

@@ -30,7 +30,7 @@ use super::{
     resilience::{elsewhere::Elsewhere, rate_limit::Limiter},
     route::Route,
     tick::Tick,
-    windows::NodeWindows,
+    windows::{NodeWindows, Windows},
     world::{World, unpack},
 };
 use crate::{
@@ -75,7 +75,7 @@ pub struct Simulation {
     pub(super) nodes: Table<AnyNode>,
     pub(super) world: World,
     /// What nodes did in the windows that are over, the books as the last of them ended, and others to write into.
-    pub(super) by_window: Vec<NodeWindows>,
+    pub(super) by_window: Windows,
     pub(super) window_snapshot: Snapshot,
     spare_snapshot: Snapshot,
     pub(super) span_snapshot: Snapshot,
@@ -161,7 +161,7 @@ impl Simulation {
         };
         Self {
             nodes: nodes.into(),
-            by_window: Vec::new(),
+            by_window: Windows::default(),
             window_snapshot: Snapshot::default(),
             spare_snapshot: Snapshot::default(),
             span_snapshot: Snapshot::default(),
@@ -435,7 +435,7 @@ impl Simulation {
         let mut now = std::mem::take(&mut self.spare_snapshot);
         self.snapshot(&mut now);
         let before = &mut self.window_snapshot;
-        if self.by_window.is_empty() {
+        if self.by_window.nodes.is_empty() {
             before.nodes.resize_with(now.nodes.len(), NodeSnapshot::default);
             let (names, windows) = (&self.plan.names, self.windows as usize);
             let one = |(i, node): (usize, &AnyNode)| {
@@ -452,11 +452,13 @@ impl Simulation {
                 NodeWindows::new(things, counts, (now.nodes[i].instances.len(), windows))
             };
             let nodes = self.nodes.iter().enumerate().take(now.nodes.len());
-            self.by_window = nodes.map(one).collect();
-            NodeWindows::choose(&mut self.by_window);
+            self.by_window.nodes = nodes.map(one).collect();
+            NodeWindows::choose(&mut self.by_window.nodes);
         }
         let measured = before.at >= self.plan.names.design.warm_up;
-        for (i, node) in self.by_window.iter_mut().enumerate() {
+        let used = self.world.network.used(now.at);
+        self.by_window.links.push(used, now.at.saturating_sub(before.at), measured);
+        for (i, node) in self.by_window.nodes.iter_mut().enumerate() {
             node.push((&before.nodes[i], before.at), (&now.nodes[i], now.at), measured);
             let struck = |inst| self.world.hosts.was_struck((i as NodeId, inst));
             node.follow(&before.nodes[i], &now.nodes[i], struck);

@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     cause::Cause,
-    model::books::{InstanceBooks, InstanceWindow},
+    model::{
+        books::{InstanceBooks, InstanceWindow},
+        network::line::LineOf,
+    },
     outcome::Tally,
 };
 
@@ -25,6 +28,13 @@ const LASTING: usize = 3;
 const MOST_INSTANCES: usize = 64;
 /// And of a design: nodes with few instances first.
 const MOST_FOLLOWED: usize = 256;
+
+/// What nodes did and how full links were, window by window.
+#[derive(Debug, Default)]
+pub(super) struct Windows {
+    pub(super) nodes: Vec<NodeWindows>,
+    pub(super) links: LinkWindows,
+}
 
 /// What a node did, window by window.
 #[derive(Debug, Default)]
@@ -185,10 +195,15 @@ impl Thing {
         row: Option<(usize, usize)>,
         measured: bool,
     ) {
+        self.push_each(measured, |thing, inst| thing.between(between, row, inst));
+    }
+
+    /// A window ends: what each part held and what there was of it.
+    fn push_each(&mut self, measured: bool, one: impl Fn(&Self, usize) -> (f64, f64)) {
         let mut sum = (0.0, 0.0);
         self.full.push(None);
         for inst in 0..self.parts.len() {
-            let one = self.between(between, row, inst);
+            let one = one(self, inst);
             sum = (sum.0 + one.0, sum.1 + one.1);
             let part = &mut self.parts[inst];
             if measured {
@@ -245,6 +260,47 @@ impl Thing {
         let up = (length as f64 - down).max(0.0);
         let held = if self.about.sampled { later as f64 * up } else { less(later, earlier) };
         (held, self.about.capacity * up)
+    }
+}
+
+/// How full links were, window by window: each way of one, and within it each pair of places.
+#[derive(Debug, Default)]
+pub(super) struct LinkWindows(BTreeMap<LineOf, Way>);
+
+#[derive(Debug)]
+struct Way {
+    thing: Thing,
+    /// What of each was used until the last window ended, ns.
+    used: Vec<u128>,
+}
+
+impl Way {
+    /// Of so many pairs of places, and nothing yet.
+    fn new(pairs: usize) -> Self {
+        let about = Bounded { name: String::new(), capacity: 1.0, each: true, sampled: false };
+        let parts = vec![Part::default(); pairs];
+        let thing = Thing { about, parts, all: Run::default(), full: Vec::new() };
+        Self { thing, used: vec![0; pairs] }
+    }
+}
+
+impl LinkWindows {
+    /// A window of so many ns ends, until which so much was used, ns; `measured`: it lies in the measured span.
+    pub(super) fn push(&mut self, used: BTreeMap<LineOf, Vec<u128>>, length: u64, measured: bool) {
+        for (of, used) in used {
+            let way = self.0.entry(of).or_insert_with(|| Way::new(used.len()));
+            let before = std::mem::replace(&mut way.used, used);
+            let used = &way.used;
+            way.thing.push_each(measured, |_, i| ((used[i] - before[i]) as f64, length as f64));
+        }
+    }
+
+    /// What was used of one way of a link.
+    pub(super) fn held(&mut self, of: LineOf) -> Held {
+        let Some(Way { mut thing, .. }) = self.0.remove(&of) else { return Held::default() };
+        thing.end(thing.full.len());
+        let instances = thing.parts.iter().map(|part| part.measured).collect();
+        Held { name: String::new(), capacity: thing.about.capacity, instances, full: thing.full }
     }
 }
 

@@ -106,9 +106,13 @@ fn verdict(results: &Results, fault: &FaultResults) -> Option<String> {
         return Some(if ended {
             let times = value(Quantity::Number, times);
             format!("{id} came {times} times; availability {availability}.")
-        } else if ["clear_cache", "corrupt"].contains(&fault.effect.as_str()) {
+        } else if fault.at_once {
+            let times = match fault.struck.len() {
+                0 | 1 => String::new(),
+                n => format!(" each of {n} times"),
+            };
             format!(
-                "{id} is done at once, and all that follows counts as its time; availability {availability}."
+                "{id} is done at once{times}, and all that follows counts as its time; availability {availability}."
             )
         } else {
             format!("{id} lasts to the end: nobody knows what comes after it.")
@@ -172,7 +176,9 @@ fn again(fault: &FaultResults) -> String {
 pub(crate) fn bottleneck(results: &Results) -> Option<String> {
     let found = results.bottleneck.as_ref()?;
     let share = |v: f64| value(Quantity::Share, v);
-    let node = results.nodes.get(&found.node);
+    // A link may have the name of a node.
+    let of_node = !found.resource.starts_with("bandwidth");
+    let node = results.nodes.get(&found.node).filter(|_| of_node);
     let sharded = node.is_some_and(|node| !node.shards.is_empty());
     let several = node.is_some_and(|node| node.shards.len().max(node.per_instance.len()) > 1);
     let part = match found.instance {
@@ -242,6 +248,11 @@ fn held_up(results: &Results) -> Option<String> {
         return Some(format!("a mean request waits {} for {what}", duration(blame.permits)));
     }
     let longest = blame.nodes.iter().max_by(|a, b| a.1.waiting.total_cmp(&b.1.waiting))?;
+    let link = blame.links.iter().max_by(|a, b| a.1.total_cmp(b.1));
+    if let Some((name, &time)) = link.filter(|link| *link.1 > longest.1.waiting && much(*link.1)) {
+        let name = clean(name);
+        return Some(format!("a mean request is held up {} by others on {name}", duration(time)));
+    }
     if longest.1.throttled > 0.5 * longest.1.waiting && much(longest.1.waiting) {
         let stood = duration(longest.1.throttled);
         return Some(format!(
@@ -261,6 +272,7 @@ pub(crate) fn thing(resource: &str) -> String {
         None if resource == "quota" => "processor time by its quota".to_owned(),
         None if resource == "in_flight" => "places at its targets".to_owned(),
         Some(("lock", name)) => format!("the lock {}", clean(name)),
+        Some(("bandwidth", _)) => "bandwidth of the way back".to_owned(),
         _ => clean(resource),
     }
 }

@@ -435,18 +435,18 @@ pub(crate) fn recovered(fault: &FaultResults, shown: impl Fn(&Estimate) -> Strin
 
 /// When a fault was at work.
 pub(crate) fn when(fault: &FaultResults) -> String {
-    match (fault.spans.as_slice(), fault.occurrences.value) {
+    let shown = fault.shown();
+    // It began or ended at other times in other replications: the means.
+    let known = if fault.at_once { fault.struck.len() } else { fault.spans.len() };
+    let about = if known == 0 { "about " } else { "" };
+    match (shown.as_slice(), fault.occurrences.value) {
         ([], Some(0.0) | None) => "never".to_owned(),
         ([(from, to)], _) if to - from > 1e-6 => {
-            format!("{} to {}", duration(*from), duration(*to))
+            format!("{about}{} to {}", duration(*from), duration(*to))
         }
-        ([(from, _)], _) => duration(*from),
-        // It began or ended at other times in other replications: the means.
-        (_, Some(1.0)) if let (Some(from), Some(to)) = (fault.started.value, fault.ended.value) => {
-            format!("about {} to {}", duration(from), duration(to))
-        }
-        (_, Some(n)) => format!("{} times", value(Quantity::Number, n)),
-        (spans, None) => format!("{} times", spans.len()),
+        ([(from, _)], _) => format!("{about}{}", duration(*from)),
+        (_, Some(n)) if !fault.at_once => format!("{} times", value(Quantity::Number, n)),
+        (shown, _) => format!("{} times", shown.len()),
     }
 }
 

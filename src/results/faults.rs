@@ -116,6 +116,13 @@ pub struct FaultResults {
     /// When it was at work, s, if that was the same in all replications in which it came.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spans: Vec<(f64, f64)>,
+    /// It is over as soon as it has begun (`clear_cache`, `corrupt`, environments that crash): what follows, to the end, counts as its
+    /// time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_once: bool,
+    /// When it came, s, if it is over at once and came at the same times in all replications in which it came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub struck: Vec<f64>,
     /// From its end until availability, window by window, is at 99 % of what it was before for as long as the fault
     /// lasted, or to the end of what was watched, s; null when that was not seen in every replication, or when it
     /// came more than once.
@@ -232,4 +239,18 @@ pub struct Hanging {
     pub requests: u64,
     /// When the first of them was sent, s.
     pub since: f64,
+}
+
+impl FaultResults {
+    /// When it was at work, s, as it is drawn and told: mere instants of what is over at once; the means, where it came once, at
+    /// other times in other replications.
+    pub fn shown(&self) -> Vec<(f64, f64)> {
+        let once = self.occurrences.value == Some(1.0) && self.spans.is_empty();
+        let mean = self.started.value.zip(self.ended.value).filter(|_| once);
+        match (self.at_once, self.struck.as_slice()) {
+            (true, []) => mean.into_iter().map(|(from, _)| (from, from)).collect(),
+            (true, struck) => struck.iter().map(|&at| (at, at)).collect(),
+            (false, _) => self.spans.iter().copied().chain(mean).collect(),
+        }
+    }
 }

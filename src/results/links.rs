@@ -20,6 +20,12 @@ pub struct LinkResults {
 pub struct WayResults {
     /// Share of what it can carry that was carried.
     pub utilisation: Estimate,
+    /// Share of the windows in which it was full: 95 % or more of what it can carry.
+    #[serde(default)]
+    pub saturated: f64,
+    /// When it was full first, s; null: it never was.
+    #[serde(default)]
+    pub saturated_at: Option<f64>,
     /// Messages with a size that have left, per second.
     pub throughput: Estimate,
     /// Time-weighted number of messages that were leaving; with `fifo`, those that waited included.

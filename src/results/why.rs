@@ -146,14 +146,14 @@ pub struct TimelineEvent {
 /// The node that is nearest to its limit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Bottleneck {
-    /// Its name.
+    /// Its name; of `bandwidth` that of a link.
     pub node: String,
     /// The instance (shard) that was full, or is far busier than the average; null: all are alike.
     #[serde(default)]
     pub instance: Option<u64>,
     /// What was held / what there was, over the run.
     pub utilisation: Option<f64>,
-    /// What of it: a name among its `resources`.
+    /// What of it: a name among its `resources`; `bandwidth`, and `bandwidth:back` of the way back, of a link.
     pub resource: String,
     /// Share of the windows in which it was full: held for 95 % or more.
     pub saturated: f64,

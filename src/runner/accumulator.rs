@@ -217,7 +217,7 @@ impl Accumulator {
         }
         self.uptime.push(measured.uptime.0, measured.uptime.1);
         for (pool, link) in self.links.iter_mut().zip(&measured.links) {
-            pool.push(link, all.span);
+            pool.push(link, all.span, (&spans, self.info.warm_up));
         }
         for (pool, alert) in self.alerts.iter_mut().zip(&measured.alerts) {
             pool.push(alert);

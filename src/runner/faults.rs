@@ -73,6 +73,8 @@ pub(super) struct FaultPool {
     /// Its spans where it came first, ns; none where they vary.
     spans: Option<Vec<(u64, u64)>>,
     vary: bool,
+    /// When it came first, of what is over at once, ns.
+    struck: Vec<u64>,
     recovered: AllOrNone,
     watched: Means,
     back: AllOrNone,
@@ -131,8 +133,12 @@ impl FaultPool {
         self.during.push(fault.during.0, fault.during.1);
         self.after.push(fault.after.0, fault.after.1);
         if !fault.spans.is_empty() {
-            let first = self.spans.get_or_insert_with(|| fault.spans.clone());
-            self.vary |= *first != fault.spans;
+            let first = self.spans.is_none();
+            let spans = self.spans.get_or_insert_with(|| fault.spans.clone());
+            if first {
+                self.struck.clone_from(&fault.struck);
+            }
+            self.vary |= *spans != fault.spans || self.struck != fault.struck;
         }
         self.recovered.push(fault, recovery(fault, all));
         self.watched.push(match fault.spans.as_slice() {
@@ -201,6 +207,8 @@ impl FaultPool {
             availability_during: self.during.share(confidence),
             availability_after: self.after.share(confidence),
             spans: spans.map(|s| (seconds(s.0), seconds(s.1))).collect(),
+            at_once: !self.struck.is_empty(),
+            struck: self.struck.iter().filter(|_| !self.vary).map(|&at| seconds(at)).collect(),
             time_to_recover: self.recovered.estimate(confidence),
             watched: mean(&self.watched),
             back_after: self.back.estimate(confidence),

@@ -2,17 +2,19 @@
 //!
 //! **Invariant.** A share is of what all pairs of places that a link joins can carry.
 
+use super::resources::ResourcePool;
 use crate::{
     model::network::books::LinkMeasured,
     results::{LinkResults, Means, Samples, WayResults, seconds},
 };
 
 /// One direction of a link, in many replications.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct LinkPool {
     name: String,
     back: bool,
     utilisation: Means,
+    full: ResourcePool,
     throughput: Means,
     in_transfer: Means,
     transfer: Samples,
@@ -24,11 +26,27 @@ pub(super) struct LinkPool {
 impl LinkPool {
     /// Of a link like this, and nothing yet.
     pub(super) fn like(link: &LinkMeasured) -> Self {
-        Self { name: link.name.clone(), back: link.back, ..Self::default() }
+        Self {
+            name: link.name.clone(),
+            back: link.back,
+            utilisation: Means::default(),
+            full: ResourcePool::like(&link.held),
+            throughput: Means::default(),
+            in_transfer: Means::default(),
+            transfer: Samples::default(),
+            waiting: Samples::default(),
+            held_up: 0,
+        }
     }
 
-    /// Adds what was measured in the next replication, over so many ns.
-    pub(super) fn push(&mut self, link: &LinkMeasured, span: u64) {
+    /// Adds what was measured in the next replication, over so many ns, whose windows these are.
+    pub(super) fn push(
+        &mut self,
+        link: &LinkMeasured,
+        span: u64,
+        (windows, warm_up): (&[(u64, u64)], u64),
+    ) {
+        self.full.push(&link.held, windows, warm_up);
         let share = |integral: u128| (span > 0).then(|| integral as f64 / span as f64);
         self.utilisation.push(share(link.used.0).map(|used| used / link.lines as f64));
         self.in_transfer.push(share(link.used.1));
@@ -50,7 +68,10 @@ impl LinkPool {
         links: &mut std::collections::BTreeMap<String, LinkResults>,
         confidence: f64,
     ) {
+        let (_, full) = self.full.results(confidence);
         let figures = WayResults {
+            saturated: full.saturated,
+            saturated_at: full.saturated_at,
             utilisation: self.utilisation.estimate(confidence),
             throughput: self.throughput.estimate(confidence),
             in_transfer: self.in_transfer.estimate(confidence),

@@ -51,7 +51,7 @@ pub use accumulator::{Accumulator, RunInfo};
 pub use bill::{Before, before};
 pub use histories::histories;
 pub use pilot::pilot;
-pub use prepared::{Outline, Prepared, doubts, followed, outline, sides};
+pub use prepared::{Outline, Prepared, doubts, followed, links_with_bandwidth, outline, sides};
 pub use replication::{Replication, check};
 pub use watched::{Watching, usually, watched};
 

@@ -67,6 +67,14 @@ pub fn followed(spec: &ScenarioSpec) -> BTreeSet<String> {
     names.tracked.followed.iter().map(|store| names.name(*store).to_owned()).collect()
 }
 
+/// The links of a scenario that cannot carry everything at once, and whether both ways cannot.
+#[must_use]
+pub fn links_with_bandwidth(spec: &ScenarioSpec) -> BTreeMap<String, bool> {
+    let links = spec.network.iter().flat_map(|network| &network.links);
+    let links = links.filter(|link| link.bandwidth.is_some());
+    links.map(|link| (link.name(), link.one_way != Some(true))).collect()
+}
+
 /// What speaks against each claim about each of them, likewise.
 #[must_use]
 pub fn doubts(spec: &ScenarioSpec) -> BTreeMap<String, [Option<Doubt>; Claim::ALL.len()]> {

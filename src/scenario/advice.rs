@@ -24,6 +24,11 @@ const FOREIGN: &[(&[&str], &str, &str)] = &[
         "`workers: 50`",
     ),
     (
+        &["limit_conn", "max_concurrency", "max_in_flight", "at_once", "bulkhead"],
+        "concurrency",
+        "`concurrency: 10 per=client`",
+    ),
+    (
         &["retries", "max_retries", "attempts", "retry_count"],
         "retry",
         "`retry: {attempts: 3, backoff: exponential(base=50ms max=1s)}`",

@@ -321,10 +321,10 @@ impl Scaler {
                         "transaction" | "saga" | "cas" => {
                             self.refuse(&path, "what is held of each key is one");
                         }
-                        "rate_limit" if says("per=") => {
+                        "rate_limit" | "concurrency" if says("per=") => {
                             self.refuse(&path, "a limit for each key is not divided");
                         }
-                        "rate_limit" if says("scope=shared") => {
+                        "rate_limit" | "concurrency" if says("scope=shared") => {
                             self.refuse(&path, "one limit for all is not divided here");
                         }
                         _ => self.shared(&path, value),

@@ -88,6 +88,11 @@ const FIGURES: &[(&str, &str)] = &[
         "of a node also `in_system`, `in_queue`, `wait_probability`, `throughput`, of a queue `depth.max`, `lost`, of a log `nodes.events.groups.search.lag.max`",
     ),
     (
+        "links.uplink.forth.utilisation <= 80%",
+        "of a link with `bandwidth`, each way (`forth`, `back`): also `saturated`, `throughput`, `in_transfer`, \
+         `p99(links.uplink.forth.transfer_time)`, `waiting_time`",
+    ),
+    (
         "cost.per_month <= $900",
         "also `per_hour`, `per_million_ok`, `traffic.cross_zone.per_month`, of a node `nodes.api.cost.per_month`; \
          where something has a price",

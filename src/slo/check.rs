@@ -146,6 +146,9 @@ impl Checker<'_> {
         if let ["alerts", alert, field] = segments.as_slice() {
             return self.of_alert(metric, alert, field);
         }
+        if segments[0] == "links" {
+            return self.of_link(metric, &segments);
+        }
         let mut selectors = self.selectors(metric)?;
         if segments[0] == "summary" {
             segments.remove(0);

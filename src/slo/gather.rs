@@ -309,6 +309,7 @@ impl Gathered {
     fn of_results(&self, results: &Results) -> Option<f64> {
         match &self.figure {
             Figure::Node(node, path) => node_value(results, node, path),
+            Figure::Link(link, path) => at(&json(results.links.get(link)?), path),
             Figure::Cost(path) => at(&cost(results), path),
             Figure::Consistency(path) => of_data(results.consistency.as_ref(), path)
                 .or_else(|| self.of_no_end(results, path)),

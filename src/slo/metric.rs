@@ -97,6 +97,7 @@ impl Metric {
             Figure::Fraction(_, _, op, _) => matches!(op, Op::AtMost | Op::Below),
             Figure::Requests(_, path)
             | Figure::Node(_, path)
+            | Figure::Link(_, path)
             | Figure::Uptime(path)
             | Figure::Consistency(path) => {
                 path.last().is_some_and(|name| MORE_IS_BETTER.contains(&name.as_str()))

@@ -33,6 +33,8 @@ pub struct Names {
     pub sides: BTreeMap<String, Vec<String>>,
     /// Node and name of the locks of which each key (`per`) has its own.
     pub key_locks: BTreeSet<(String, String)>,
+    /// Links with a bandwidth, and whether both ways have it.
+    pub links: BTreeMap<String, bool>,
     /// Logs and the groups that read them.
     pub groups: BTreeSet<(String, String)>,
 }

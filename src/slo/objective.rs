@@ -80,6 +80,8 @@ pub(super) enum Figure {
     Fraction(Selection, Sample, Op, u64),
     /// A path in a node's results.
     Node(String, Vec<String>),
+    /// A path in the results of a link.
+    Link(String, Vec<String>),
     /// A figure of the design itself.
     Uptime(Vec<String>),
     /// A path in what the design costs.

@@ -116,6 +116,7 @@ pub fn heads() -> BTreeSet<String> {
         "done",
         "fraction",
         "groups",
+        "links",
         "max",
         "mean",
         "metastable",
@@ -336,6 +337,7 @@ pub(super) fn dimension(path: &[String]) -> Dimension {
             | "instances"
             | "in_system"
             | "in_queue"
+            | "in_transfer"
             | "attempts_per_request"
             | "outages_per_year",
             _,

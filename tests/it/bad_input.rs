@@ -123,6 +123,7 @@ pub(crate) fn check_in(good: &str, cases: &[Case]) {
 
 const WORK: &str = "work: exp(mean=100ms)";
 const RATE: &str = "poisson(9/s)";
+const TO: &str = "to: server";
 const NODE: &str = "{service: {cores: 1, work: exp(mean=100ms)}}";
 
 #[test]
@@ -404,6 +405,16 @@ fn names_and_designs_are_checked() {
         ("-", WORK, "work: hdr(file=t.csv unit=ms)", "6:9 E-TRACE", "row 1 (line 1)"),
         ("-", WORK, "work: hdr(file=t.csv)", "6:44 E-UNIT", "ms"),
         ("-", WORK, "work: exp(rate=12)", "6:44 E-UNIT", "/s"),
+        (
+            "-",
+            TO,
+            "to: server, load: poisson(9/s)",
+            "5:60 E-EXPR",
+            "write `arrivals: poisson(9/s)`",
+        ),
+        ("-", TO, "to: server, load: 9/s", "5:60 E-EXPR", "write `arrivals: poisson(9/s)`"),
+        ("-", TO, "to: server, load: bend(1)", "5:60 E-EXPR", "no factor and no curve"),
+        ("-", RATE, "curve(file=t.csv)", "5:28 E-EXPR", "`load: curve(file=t.csv)`"),
         (
             "B71",
             WORK,

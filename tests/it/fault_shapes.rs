@@ -3,10 +3,18 @@
 
 use proptest::prelude::*;
 
+use windtunnel::{
+    report::{explain_text, summary_text, write_all},
+    results::{Results, Watched},
+    scenario::load::Overrides,
+    study::Alone,
+};
+
 use crate::{
     bad_input::check_in,
     design::{design, number, results, results_of},
     faults::{FAULTY, close},
+    theory::oracles::run,
 };
 
 #[test]
@@ -302,4 +310,62 @@ proptest! {
         }
         prop_assert!((number(&found, "nodes.a.instances.mean") - 2.0).abs() < 1e-12);
     }
+}
+
+/// What a run of this text gives, with its page.
+fn told(text: &str, replications: usize) -> (Results, String) {
+    let results = run::run("scenario.yaml", &Alone(text), &Overrides::default(), replications);
+    let files = write_all(&results, &Watched::default());
+    let page = files.into_iter().find(|file| file.0 == "report.html").expect("there is a page");
+    let page = String::from_utf8(page.1).expect("it is a text");
+    (results, page)
+}
+
+#[test]
+fn what_is_over_at_once_has_no_length() {
+    let cache = "c: {cache: {from: db, capacity: 100, latency: 1ms}}, db: {store: {read: 5ms}}";
+    let client = "arrivals: constant(50/s), read: c, keys: uniform(n=50)";
+    let fault = "{id: flush, at: 20s, every: 15s, clear_cache: {node: c}}";
+    let (results, page) = told(&design("60s", client, cache, fault), 2);
+    let found = serde_json::to_value(&results).expect("results are JSON");
+    assert_eq!(found["faults"][0]["at_once"], true);
+    assert_eq!(found["faults"][0]["struck"], serde_json::json!([20.0, 35.0, 50.0]));
+    // What follows is its time, as ever.
+    assert_eq!(
+        (number(&found, "faults.0.started"), number(&found, "faults.0.ended")),
+        (20.0, 60.0)
+    );
+    let events = found["timeline"]["events"].as_array().expect("there are events");
+    let struck: Vec<f64> = events
+        .iter()
+        .filter(|event| {
+            event["text"].as_str().is_some_and(|text| text.contains("fault flush strikes"))
+        })
+        .map(|event| event["at"].as_f64().expect("an instant"))
+        .collect();
+    assert_eq!(struck, [20.0, 35.0, 50.0]);
+    assert!(
+        page.contains(r#"[20,20,"flush","clear cache of c"],[35,35,"flush""#),
+        "the lane of faults has instants"
+    );
+    assert!(summary_text(&results, 120).contains("3 times"));
+    assert!(explain_text(&results, 120).contains("flush is done at once each of 3 times"));
+    // Once, at another time in each replication.
+    let once = "{id: flush, after: full, clear_cache: {node: c}}";
+    let alert = "alerts: {full: {when: throughput(node=db window=1s) > 1/s, every: 1s}}\n";
+    let (results, page) = told(&(design("60s", client, cache, once) + alert), 1);
+    let fault = &results.faults[0];
+    assert!(fault.at_once);
+    let at = fault.started.value.expect("it came");
+    assert_eq!(fault.shown(), [(at, at)]);
+    assert!(!page.contains(",60,\"flush\""));
+    // A crash lasts, and one of environments does not.
+    let crash = |target: &str, node: &str| {
+        let fault = format!("{{id: c, at: 20s, crash: {{{target}}}}}");
+        let (results, _) = told(&design("60s", "arrivals: constant(5/s), to: f", node, &fault), 1);
+        results.faults[0].shown()
+    };
+    let function = "f: {function: {cold_start: 100ms, work: 50ms}}";
+    assert_eq!(crash("node: f, instances: 100%", function), [(20.0, 20.0)]);
+    assert_eq!(crash("node: f", "f: {service: {work: 1ms, workers: 2}}"), [(20.0, 60.0)]);
 }

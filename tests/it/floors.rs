@@ -104,6 +104,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "resilience/adaptive",
             "resilience/breaker",
             "resilience/budget",
+            "resilience/concurrency",
             "resilience/limits_text",
             "resilience/rate_limit",
             "resilience/specs",

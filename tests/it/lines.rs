@@ -210,3 +210,44 @@ fn what_a_line_cannot_be_is_told() {
         ],
     );
 }
+
+#[test]
+fn a_link_that_is_full_is_the_bottleneck() {
+    // Fifty seconds of it, at once; the first row is time 0.
+    let many = [(0, 0)].into_iter().chain([(100_000, 1_000_000); 50]).collect();
+    for messages in [many, vec![(0, 0), (100_000, 50_000_000)]] {
+        for how in ["", ", discipline: fifo"] {
+            let objective = "slos: [links.internet-a.forth.utilisation <= 4%, max(links.internet-a.forth.transfer_time) <= 51s]";
+            let found = sent(&messages, how, objective);
+            close([way(&found, "utilisation"), way(&found, "saturated")], [0.05, 0.05]);
+            close([way(&found, "saturated_at")], [100.0]);
+            let full = &found["bottleneck"];
+            assert_eq!(
+                (&full["node"], &full["resource"]),
+                (&"internet-a".into(), &"bandwidth".into())
+            );
+            close([number(full, "saturated_at"), number(full, "utilisation")], [100.0, 0.05]);
+            let verdicts = [&found["slos"][0]["verdict"], &found["slos"][1]["verdict"]];
+            assert_eq!(verdicts, ["missed", "met"], "{}", found["slos"]);
+            close([number(&found, "slos.0.estimate")], [0.05]);
+        }
+    }
+    // Ten replies a second fit on the way back, fifteen are asked for: who waits for them holds all workers.
+    let text = |cores: &str| {
+        format!(
+            "windtunnel: 1\nname: far\nduration: 200s\ntopology: {{regions: {{r: [a, b]}}}}\n\
+             network: {{same_zone: 0s, same_region: 0s, links: [{{id: wire, from: a, to: b, bandwidth: 8Mbps}}]}}\n\
+             clients: {{load: {{arrivals: poisson(15/s), to: gw, timeout: 1h}}}}\n\
+             nodes:\n  gw: {{service: {{zones: a, workers: 4, {cores}calls: [far]}}}}\n  \
+             far: {{service: {{zones: b, endpoints: {{default: [{{reply: 100KB}}]}}}}}}\n"
+        )
+    };
+    let found = results_of(&text(""), 1);
+    assert!(number(&found, "nodes.gw.resources.workers.saturated") > 0.9);
+    let full = &found["bottleneck"];
+    assert_eq!((&full["node"], &full["resource"]), (&"wire".into(), &"bandwidth:back".into()));
+    // Who has no core left waits for no link.
+    let found = results_of(&text("cores: 1, work: 150ms, "), 1);
+    assert_eq!(found["bottleneck"]["node"], "gw", "{}", found["bottleneck"]);
+    assert_eq!(found["bottleneck"]["resource"], "cores");
+}

@@ -57,11 +57,12 @@ fn every_target_of_the_reference_is_sound() {
     let (figures, _) = figures.split_once("\n## ").unwrap();
     let figures = figures.lines().filter_map(|line| line.strip_prefix("- `")?.split('`').next());
     let figures: Vec<String> = figures.map(|figure| format!("  - {figure}")).collect();
-    assert_eq!(figures.len(), 15);
+    assert_eq!(figures.len(), 16);
     let targets: Vec<&str> =
         targets.into_iter().chain(figures.iter().map(String::as_str)).collect();
     let scenario = format!(
         "windtunnel: 1\nname: targets\nduration: 9m\ntopology: {{regions: {{r: [a]}}}}\n\
+         network: {{internet: 1ms, links: [{{id: uplink, from: a, to: internet, latency: 1ms, bandwidth: 1Gbps}}]}}\n\
          clients: {{gold: {{zones: a, arrivals: poisson(9/s), timeout: 1s, to: api, operations: \
          {{browse: {{share: 50%}}, buy: {{share: 50%}}}}}}}}\n\
          nodes: {{resize: {{function: {{cold_start: 1s, work: 1ms}}}}, api: {{service: {{cores: 1, price: $0.17/h, endpoints: \

@@ -84,6 +84,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("shared-uplink", "5m", "1m"),
     ("single-server", "2000s", "100s"),
     ("sleep-before-stop", "60s", "10s"),
+    ("slow-reports", "130s", "20s"),
     ("spot-crunch", "800s", "500s"),
     ("stale-on-error", "150s", "100s"),
     ("static-stability", "650s", "570s"),

@@ -10,8 +10,11 @@ use serde::{
     de::{self, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{LoadSpec, LoadStep, curve::CurveSpec};
-use crate::units::Number;
+use super::{LoadSpec, LoadStep, curve::CurveSpec, text::ARRIVALS};
+use crate::{
+    expr::clip,
+    units::{Number, Rate, ValueError},
+};
 
 impl<'de> Deserialize<'de> for LoadSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -22,6 +25,9 @@ impl<'de> Deserialize<'de> for LoadSpec {
                 f.write_str("a factor, a step, a list of steps or `curve(..)`")
             }
             fn visit_str<E: de::Error>(self, v: &str) -> Result<LoadSpec, E> {
+                if let Some(error) = is_of_arrivals(v) {
+                    return Err(E::custom(error));
+                }
                 if v.contains('(') {
                     let curve = v.parse::<CurveSpec>().map_err(E::custom)?;
                     return Ok(LoadSpec::Curve(Box::new(curve)));
@@ -48,6 +54,20 @@ impl<'de> Deserialize<'de> for LoadSpec {
         }
         deserializer.deserialize_any(Load)
     }
+}
+
+/// What is told of arrivals, or a rate, in the place of what they are multiplied by.
+fn is_of_arrivals(text: &str) -> Option<ValueError> {
+    let name = text.trim().split('(').next().unwrap_or_default();
+    let write = if text.contains('(') && ARRIVALS.contains(&name) {
+        clip(text)
+    } else if text.parse::<Rate>().is_ok() {
+        format!("poisson({text})")
+    } else {
+        return None;
+    };
+    let message = "`load` is a factor: how requests come is said by `arrivals`";
+    Some(ValueError::new("E-EXPR", message).help(format!("write `arrivals: {write}`")))
 }
 
 impl Serialize for LoadSpec {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     engine::law::{DurationLaw, Table},
-    expr::{Expr, Taker, unknown},
+    expr::{Expr, Taker, clip, unknown},
     units::{Count, Name, Number, Rate, SimDuration, ValueError, instant, short_form, text_value},
 };
 
@@ -21,7 +21,7 @@ fn rate_or_zero(expr: &Expr) -> Result<Rate, ValueError> {
     crate::units::rate_or_zero(expr.need_word()?)
 }
 
-const ARRIVALS: [&str; 8] =
+pub(super) const ARRIVALS: [&str; 8] =
     ["poisson", "constant", "renewal", "mmpp", "closed", "trace", "schedule", "requirements"];
 
 impl FromStr for Arrivals {
@@ -31,7 +31,7 @@ impl FromStr for Arrivals {
         if expr.args.is_none() {
             return Err(ValueError::new(
                 "E-EXPR",
-                format!("`{}` is no kind of arrivals", crate::expr::clip(text)),
+                format!("`{}` is no kind of arrivals", clip(text)),
             )
             .help("such as poisson(100/s), constant(100/s), closed(users=50 think=1s)"));
         }
@@ -80,6 +80,11 @@ impl FromStr for Arrivals {
                 };
                 t.finish()?;
                 Ok(Self::Requirements(moment))
+            }
+            "curve" => {
+                let message = "a curve says by what arrivals are multiplied, not how they come";
+                let help = format!("write `arrivals: poisson(1/s)` and `load: {}`", clip(text));
+                Err(ValueError::new("E-EXPR", message).help(help))
             }
             other => Err(unknown("kind of arrivals", other, &ARRIVALS)),
         }

@@ -267,6 +267,14 @@ impl Simulation {
         }
     }
 
+    /// When a fault that is over at once came; never, of others.
+    fn struck(&self, fault: usize, names: &Names, ended_at: u64) -> Vec<u64> {
+        let mut starts = self.timeline.starts(fault);
+        let at_once = names.is_at_once(names.fault(fault).effect());
+        starts.retain(|&start| at_once && start < ended_at);
+        starts
+    }
+
     /// Requests before, during and after each fault.
     pub(in crate::model) fn faults_measured(
         &self,
@@ -294,6 +302,7 @@ impl Simulation {
                 rolled_back: self.timeline.rollout(fault).and_then(|r| r.rolled_back),
                 watched: names.design.watched.iter().position(|w| w == id),
                 cut: record.cuts.measured(fault, second),
+                struck: self.struck(fault, names, ended_at),
                 ..FaultMeasured::default()
             };
             for (&(start, end), &(good, decided)) in phases.iter().zip(&record.by_phase) {

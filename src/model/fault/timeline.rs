@@ -109,6 +109,12 @@ impl Timeline {
         self.grown = true;
     }
 
+    /// When a fault came, in order.
+    pub fn starts(&self, fault: usize) -> Vec<u64> {
+        let starts = self.faults().filter(|o| o.fault == fault).map(|o| o.start);
+        starts.collect::<BTreeSet<u64>>().into_iter().collect()
+    }
+
     /// The spans in which a fault is at work somewhere, disjoint and in order.
     pub fn spans(&self, fault: usize) -> Vec<(u64, u64)> {
         let of = self.faults().filter(|o| o.fault == fault);
@@ -328,6 +334,18 @@ impl Names {
                 .iter()
                 .flat_map(|&(node, inst)| self.guests(node).map(move |guest| (guest, inst)));
             o.hosts.extend(guests.collect::<Vec<Host>>());
+        }
+    }
+
+    /// Whether a fault is over as soon as it has begun; what follows is what comes of it.
+    pub(super) fn is_at_once(&self, effect: Effect<'_>) -> bool {
+        let node = |t: &TargetSpec| t.node.as_ref().and_then(|name| self.node(&name.0));
+        match effect {
+            Effect::ClearCache(_) | Effect::Corrupt(_) => true,
+            Effect::Crash(t) if t.instances.is_some() => {
+                node(t).is_some_and(|node| self.kind(node).has_environments())
+            }
+            _ => false,
         }
     }
 

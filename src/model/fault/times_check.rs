@@ -1,6 +1,6 @@
 //! What can be wrong with when a fault comes and how it goes.
 
-use super::{Effect, TargetSpec, check::Check};
+use super::{Effect, check::Check};
 use crate::{
     model::{
         alert::{Source, check::alert_named},
@@ -157,16 +157,8 @@ impl Check<'_> {
         }
     }
 
-    /// Whether it begins and is over.
     fn is_at_once(&self, effect: Effect<'_>) -> bool {
-        let node = |t: &TargetSpec| t.node.as_ref().and_then(|name| self.names.node(&name.0));
-        match effect {
-            Effect::ClearCache(_) | Effect::Corrupt(_) => true,
-            Effect::Crash(t) if t.instances.is_some() => {
-                node(t).is_some_and(|node| self.names.kind(node).has_environments())
-            }
-            _ => false,
-        }
+        self.names.is_at_once(effect)
     }
 
     /// Whether there are instances that can recover one by one.

@@ -1,6 +1,6 @@
 //! What is measured of links that cannot carry everything at once.
 
-use crate::stats::Histogram;
+use crate::{model::bounded::Held, stats::Histogram};
 
 /// One direction of a link of the file: all pairs of places it joins together.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +11,8 @@ pub struct LinkMeasured {
     pub back: bool,
     /// Pairs of places.
     pub lines: u64,
+    /// What of each pair was used, and when all of it was.
+    pub held: Held,
     /// Integrals over the measured span, of all of them together: of the part that was used, ns, and of how many messages
     /// were leaving, message-ns.
     pub used: (u128, u128),

@@ -304,9 +304,19 @@ impl Line {
         (self.books.busy - (ahead << FRACTION), self.books.inside.until(now), self.books.held_up)
     }
 
+    /// From time 0: what part of it was used, ns, as [`Self::until`] has it, which changes nothing here.
+    pub fn used(&self, now: u64) -> u128 {
+        let to = self.alone_until.map_or(now, |end| end.min(now));
+        let since = u128::from(to.saturating_sub(self.clock.time())) * u128::from(self.speed);
+        let ahead = u128::from(self.busy_until.saturating_sub(now));
+        (self.books.busy + since - (ahead << FRACTION)) >> FRACTION
+    }
+
     /// Adds what was measured since the measured span began.
     pub fn measured(&mut self, into: &mut LinkMeasured, now: u64) {
+        let read = self.used(now);
         let ((used, inside, held_up), begun) = (self.until(now), self.books.begun);
+        debug_assert_eq!(read, used >> FRACTION, "what is read is what is counted");
         into.lines += 1;
         into.used.0 += (used - begun.0) >> FRACTION;
         into.used.1 += inside - begun.1;

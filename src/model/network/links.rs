@@ -304,6 +304,15 @@ impl Network {
         all
     }
 
+    /// From time 0: what part of each line was used, ns.
+    pub fn used(&self, now: u64) -> BTreeMap<LineOf, Vec<u128>> {
+        let mut all: BTreeMap<LineOf, Vec<u128>> = BTreeMap::new();
+        for line in self.lines() {
+            all.entry(line.of).or_default().push(line.used(now));
+        }
+        all
+    }
+
     /// The measured span begins.
     pub fn begin_span(&mut self, now: u64) {
         let lines = self.links.iter_mut().filter_map(|link| link.more.line.as_mut());

@@ -6,12 +6,12 @@ use std::{fmt, str::FromStr};
 
 use crate::{
     expr::{Expr, Taker, unknown},
-    units::{Count, Fraction, Number, SimDuration, ValueError, text_value},
+    units::{Count, Fraction, Number, SimDuration, ValueError},
 };
 
 /// How a limit on requests at once finds its value.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ConcurrencySpec {
+pub struct AdaptiveSpec {
     /// What moves it.
     pub rule: Rule,
     /// Its least value.
@@ -43,9 +43,11 @@ pub enum Rule {
 }
 
 const AIMD: &str = "aimd(latency=100ms decrease=90% min=1 max=1k start=20)";
+/// What does not find its value.
+const FIXED: &str = "10 per=client";
 const GRADIENT: &str = "gradient(tolerance=1.5 min=1 max=1k start=20)";
 
-impl FromStr for ConcurrencySpec {
+impl FromStr for AdaptiveSpec {
     type Err = ValueError;
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let expr = Expr::parse(text)?;
@@ -61,11 +63,15 @@ impl FromStr for ConcurrencySpec {
                 let tolerance = t.read::<Number>("tolerance")?.map_or(1.5, |n| n.0);
                 (t, Rule::Gradient { tolerance })
             }
-            other => return Err(unknown("limit", other, &[AIMD, GRADIENT])),
+            other => return Err(unknown("limit", other, &[AIMD, GRADIENT, FIXED])),
         };
         let mut count = |key, absent| Ok(t.read::<Count>(key)?.map_or(absent, |n| n.0));
         let (min, max) = (count("min", 1)?, count("max", 1000)?);
         let start = count("start", 20.clamp(min.min(max), max))?;
+        if t.key("per").is_some() || t.key("scope").is_some() {
+            let message = "a limit that finds its value is one for all requests of an instance";
+            return Err(ValueError::new("E-UNSUPPORTED", message).help(format!("write `{FIXED}`")));
+        }
         t.finish()?;
         let wrong = |message: &str| Err(ValueError::new("E-RANGE", message));
         match rule {
@@ -83,7 +89,7 @@ impl FromStr for ConcurrencySpec {
     }
 }
 
-impl fmt::Display for ConcurrencySpec {
+impl fmt::Display for AdaptiveSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.rule {
             Rule::Aimd { latency, decrease } => {
@@ -94,13 +100,6 @@ impl fmt::Display for ConcurrencySpec {
         write!(f, " min={} max={} start={})", Count(self.min), Count(self.max), Count(self.start))
     }
 }
-
-text_value!(
-    ConcurrencySpec,
-    "Concurrency",
-    "a limit such as `aimd(latency=100ms)` or `gradient(tolerance=1.5)`",
-    ["aimd(latency=100ms decrease=90% min=1 max=1000 start=20)", "gradient(tolerance=1.5)"]
-);
 
 /// Time over which what requests usually take is remembered, ns.
 const USUAL: f64 = 600e9;
@@ -121,7 +120,7 @@ pub struct Adaptive {
 
 impl Adaptive {
     /// A limit at its start.
-    pub fn new(spec: &ConcurrencySpec) -> Self {
+    pub fn new(spec: &AdaptiveSpec) -> Self {
         Self { limit: spec.start as f64, usual: 0.0, seen: (0, 0) }
     }
 
@@ -131,13 +130,7 @@ impl Adaptive {
     }
 
     /// A request ended after `took` ns, with `inside` at work including itself.
-    pub fn ended(
-        &mut self,
-        spec: &ConcurrencySpec,
-        (took, now): (u64, u64),
-        ok: bool,
-        inside: u64,
-    ) {
+    pub fn ended(&mut self, spec: &AdaptiveSpec, (took, now): (u64, u64), ok: bool, inside: u64) {
         // A limit that is not used says nothing about whether more would do.
         let used = 2 * inside >= self.limit();
         let next = match spec.rule {
@@ -170,9 +163,9 @@ mod tests {
     #[test]
     fn what_was_printed_reads_back() {
         for text in [AIMD, GRADIENT] {
-            assert_eq!(text.parse::<ConcurrencySpec>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<AdaptiveSpec>().unwrap().to_string(), text);
         }
-        let short: ConcurrencySpec = "gradient()".parse().unwrap();
+        let short: AdaptiveSpec = "gradient()".parse().unwrap();
         assert_eq!(short.to_string(), GRADIENT);
         for (text, message) in [
             ("aimd()", "needs `latency=`"),
@@ -181,15 +174,17 @@ mod tests {
             ("aimd(latency=1ms decrease=100%)", "between 0 and 100"),
             ("gradient(tolerance=0.5)", "1..=100"),
             ("vegas()", "unknown limit"),
+            ("aimd(latency=1ms per=client)", "one for all requests"),
+            ("gradient(scope=shared)", "one for all requests"),
         ] {
-            let error = text.parse::<ConcurrencySpec>().unwrap_err();
+            let error = text.parse::<AdaptiveSpec>().unwrap_err();
             assert!(error.message.contains(message), "{text}: {}", error.message);
         }
     }
 
     #[test]
     fn a_limit_grows_by_one_a_round_and_falls_at_once() {
-        let spec: ConcurrencySpec = "aimd(latency=10ms start=10)".parse().unwrap();
+        let spec: AdaptiveSpec = "aimd(latency=10ms start=10)".parse().unwrap();
         let mut limit = Adaptive::new(&spec);
         for _ in 0..11 {
             limit.ended(&spec, (1_000_000, 0), true, 10);

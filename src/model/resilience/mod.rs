@@ -8,6 +8,7 @@ pub mod build;
 pub mod caller;
 pub mod charge;
 pub mod check;
+pub mod concurrency;
 pub mod elsewhere;
 pub mod flight;
 pub mod guard;

@@ -114,6 +114,12 @@ impl Server {
             workers.map_or((0, 0), |w| (w.busy.until(now), w.room.until(now)));
         let pool = self.environments.as_ref().map(|own| &own.pools[inst]);
         let pool_queue = pool.map_or(0, |pool| pool.waiting(now));
+        let places = self.inbound.as_ref().map_or(0, |inbound| inbound.places.at(inst as u16));
+        assert!(
+            places <= own.arrivals - own.departures,
+            "nobody who has left instance {inst} of node {} has a place",
+            self.node
+        );
         let Unserved { failed, needless } = self.unserved[inst];
         InstanceBooks {
             busy: match pool {

@@ -286,6 +286,7 @@ impl Server {
     pub(super) fn called_off(&mut self, slot: Slot, world: &mut World) {
         self.stop_what_it_does(slot, world);
         self.leaves_environment(slot, world);
+        self.leaves_place(slot);
         let now = world.now();
         let from = world.record.measured_from;
         let f = &mut world.frames[slot];

@@ -115,6 +115,9 @@ impl InboundSpec {
                 problems.error_help("E-REF", format!("{path}.{}", name.0), message, help);
             }
         }
+        if let Some(per) = self.per() {
+            attribute_known(per, &format!("{path}.concurrency"), names, problems);
+        }
         if let Some(work) = &self.validate {
             formula(work, &format!("{path}.validate"), names, problems);
         }

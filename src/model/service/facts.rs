@@ -217,7 +217,9 @@ impl Kind for ServiceSpec {
         let inbound = self.inbound.iter().filter_map(|inbound| inbound.rate_limit.as_ref());
         let edges = self.dependencies.values().filter_map(|edge| edge.rate_limit.as_ref());
         let limits = inbound.flat_map(|limits| limits.0.values()).chain(edges);
-        all.extend(limits.flat_map(RateLimitsSpec::parts).map(|per| (per.clone(), None)));
+        let parts = limits.flat_map(RateLimitsSpec::parts);
+        let at_once = self.inbound.iter().filter_map(|inbound| inbound.per());
+        all.extend(parts.chain(at_once).map(|per| (per.clone(), None)));
         all
     }
 

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use super::{
     ServiceSpec,
     limits::{Full, Resources, Usage},
+    places::{Fixed, Places},
     server::{Instance, Server},
     turns::Turns,
 };
@@ -20,9 +21,10 @@ use crate::{
         ids::Slot,
         kind::Kind,
         resilience::{
-            adaptive::{Adaptive, ConcurrencySpec},
+            adaptive::Adaptive,
             build::rate_limits,
             charge::charge,
+            concurrency::ConcurrencySpec,
             rate_limit::{Limiter, RateLimit},
         },
         service::{
@@ -43,6 +45,7 @@ struct Rules {
     limits: Vec<(Option<Class>, Box<[RateLimit]>)>,
     shed: ShedSpec,
     concurrency: Option<ConcurrencySpec>,
+    fixed: Option<Fixed>,
     resources: Resources,
     connections: Option<u64>,
 }
@@ -64,10 +67,12 @@ impl Rules {
                 limits
             }
         };
+        let fixed = inbound.concurrency.as_ref().and_then(ConcurrencySpec::fixed);
         Self {
             written,
             limits,
             shed: inbound.shed.unwrap_or_default(),
+            fixed: fixed.map(|fixed| Fixed::new(fixed, assembly)),
             concurrency: inbound.concurrency,
             resources: spec.limits.as_deref().map(Resources::new).unwrap_or_default(),
             connections: spec.far_end().most,
@@ -80,7 +85,7 @@ impl Rules {
     }
 
     fn adaptive(&self) -> Option<Adaptive> {
-        self.concurrency.as_ref().map(Adaptive::new)
+        self.concurrency.as_ref().and_then(ConcurrencySpec::adaptive).map(Adaptive::new)
     }
 }
 
@@ -100,6 +105,8 @@ pub struct Inbound {
     /// Those of each version of the service.
     versions: Vec<Rules>,
     doors: Vec<Door>,
+    /// Who is inside, where only so many may be at once.
+    pub(super) places: Places,
     /// Tick of the first instance; the others follow.
     first_tick: u32,
     /// What it does with connections, where it hears of any.
@@ -142,7 +149,8 @@ impl Inbound {
         let (limiters, adaptive) = (rules.limiters(), rules.adaptive());
         let door = Door { limiters, waited: 0, adaptive, clean: 0, turns: Turns::default() };
         let instances = specs[0].facts().instances as usize;
-        Some(Self { rules, versions, doors: vec![door; instances], first_tick, accepts })
+        let (doors, places) = (vec![door; instances], Places::default());
+        Some(Self { rules, versions, doors, places, first_tick, accepts })
     }
 
     /// The door of a server that does nothing there but to accept connections.
@@ -151,7 +159,8 @@ impl Inbound {
         let (limiters, turns) = (Vec::new(), Turns::default());
         let door = Door { limiters, waited: 0, adaptive: None, clean: 0, turns };
         let doors = vec![door; instances as usize];
-        Self { rules, versions: Vec::new(), doors, first_tick: 0, accepts: Some(accepts) }
+        let (versions, places) = (Vec::new(), Places::default());
+        Self { rules, versions, doors, places, first_tick: 0, accepts: Some(accepts) }
     }
 
     /// Connections that an instance takes.
@@ -166,6 +175,7 @@ impl Inbound {
         let mut turns = std::mem::take(&mut door.turns);
         turns.clear(now);
         *door = Door { limiters, waited: 0, adaptive, clean: departures, turns };
+        self.places.clear(inst);
     }
 
     /// Who waits at the door of an instance.
@@ -188,6 +198,11 @@ impl Inbound {
             if next.concurrency != self.rules.concurrency {
                 door.adaptive = next.adaptive();
             }
+        }
+        let goes_on =
+            self.rules.fixed.zip(next.fixed).is_some_and(|(one, other)| one.counts_like(&other));
+        if !goes_on {
+            self.places = Places::default();
         }
         self.rules = next.clone();
     }
@@ -262,13 +277,16 @@ impl Server {
             keep > 0 && u64::from(world.frames.extra(slot).priority) <= keep
         };
         let inside = instance.arrivals - instance.departures;
+        let share = inbound.rules.fixed.map(|limit| (limit, limit.whose(slot, world)));
+        let crowded = door.adaptive.as_ref().is_some_and(|limit| inside > limit.limit())
+            || share.is_some_and(|(limit, whose)| inbound.places.are_taken(limit, whose));
         let cause = if shed.queue.is_some_and(|most| waiting >= most.0) && !kept(0) {
             Some(Cause::ShedQueue)
         } else if shed.wait.is_some_and(|most| waiting > 0 && door.waited >= most.0) && !kept(0) {
             Some(Cause::ShedWait)
         } else if shed.reserve.zip(workers).is_some_and(|(share, w)| most(share, w)) && !kept(1) {
             Some(Cause::ShedReserve)
-        } else if door.adaptive.as_ref().is_some_and(|limit| inside > limit.limit()) {
+        } else if crowded {
             Some(Cause::ShedConcurrency)
         } else {
             None
@@ -290,6 +308,9 @@ impl Server {
                 }
             },
         };
+        if let (Ok(_), Some((_, whose))) = (turn, share) {
+            inbound.places.take(slot, inst as u16, whose);
+        }
         let (outcome, cause) = match turn {
             Ok(0) => return false,
             Ok(wait) => {
@@ -311,9 +332,17 @@ impl Server {
         true
     }
 
+    /// A visit leaves, answered or not.
+    pub(super) fn leaves_place(&mut self, slot: Slot) {
+        if let Some(inbound) = &mut self.inbound {
+            inbound.places.give_back(slot);
+        }
+    }
+
     /// A visit ends: what the limit on requests at once learns from it; whether it was for a message, which nobody answers.
     #[inline(never)]
     pub(super) fn door_hears(&mut self, slot: Slot, outcome: Outcome, world: &mut World) -> bool {
+        self.leaves_place(slot);
         if self.consumers.is_some() && self.message_ended(slot, outcome, world) {
             return true;
         }
@@ -328,7 +357,8 @@ impl Server {
         let inst = usize::from(f.inst);
         let door = &mut inbound.doors[inst];
         door.waited = f.waited;
-        if let (Some(limit), Some(spec)) = (&mut door.adaptive, &inbound.rules.concurrency) {
+        let spec = inbound.rules.concurrency.as_ref().and_then(ConcurrencySpec::adaptive);
+        if let (Some(limit), Some(spec)) = (&mut door.adaptive, spec) {
             let instance = &self.instances[inst];
             let inside = instance.arrivals - instance.departures;
             let (now, ok) = (world.now(), outcome.is_success());

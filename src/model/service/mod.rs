@@ -37,6 +37,7 @@ pub mod outbox;
 mod participant;
 pub mod parts;
 mod patience;
+mod places;
 mod points;
 mod preemptive;
 pub mod program;

@@ -9,7 +9,7 @@ use crate::{
     engine::law::{DurationFormula, DurationLaw},
     model::{
         resilience::{
-            adaptive::ConcurrencySpec,
+            concurrency::ConcurrencySpec,
             rate_limit::{MeterSpec, RateLimitsSpec},
         },
         service::StepSpec,
@@ -96,8 +96,11 @@ pub struct InboundSpec {
     /// Requests that are refused (`shed`) while there is too much to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shed: Option<ShedSpec>,
-    /// So many requests at once, the others are `shed`; the limit finds its value from how requests fare:
-    /// `aimd(latency=100ms)`, `gradient(tolerance=1.5)`.
+    /// So many requests at once, the others are `shed`. `10 per=client` is ten of each client at each instance (nginx's
+    /// `limit_conn`), whatever the others do: `per` is `key`, `client` or an attribute, one limit for all when absent; with
+    /// `scope=shared` all instances count together. A request counts from the door, waiting included, until it is answered, called
+    /// off or lost in a crash; who gave it up without calling it off does not end it. Or the limit finds its value from how
+    /// requests fare: `aimd(latency=100ms)`, `gradient(tolerance=1.5)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<ConcurrencySpec>,
     /// Work before anything else a request does: parsing, signatures.
@@ -146,8 +149,14 @@ impl InboundSpec {
     /// Whether anything asks for what frames carry.
     pub fn carries(&self) -> bool {
         self.rate_limit.is_some()
+            || self.per().is_some()
             || self.validate.as_ref().is_some_and(|work| work.attributes().next().is_some())
             || self.shed.is_some_and(|s| s.keep.or(s.reserve.map(|_| Count(1))).is_some())
+    }
+
+    /// The attribute whose values may each be inside so many times at once.
+    pub fn per(&self) -> Option<&String> {
+        self.concurrency.as_ref().and_then(ConcurrencySpec::per)
     }
 
     /// Whether requests may have to wait at the door.

@@ -238,10 +238,7 @@ fn exact(time: f64) -> Value {
 fn fault(fault: &FaultResults) -> Vec<Value> {
     let name = clean(fault.title.as_ref().unwrap_or(&fault.id));
     let does = clean(&explain::effect(fault));
-    // One that came once, at other times in other replications: the means.
-    let once = fault.spans.is_empty() && fault.occurrences.value == Some(1.0);
-    let mean = fault.started.value.zip(fault.ended.value).filter(|_| once);
-    let spans = fault.spans.iter().copied().take(MOST_SPANS).chain(mean);
+    let spans = fault.shown().into_iter().take(MOST_SPANS);
     spans.map(|(from, to)| json!([exact(from), exact(to), name, does])).collect()
 }
 

@@ -42,10 +42,7 @@ pub(super) fn timed(results: &Results, name: &'static str, y: axis::Axis) -> Pan
         spans.push(Span { from: 0.0, to: results.warm_up, label, fault: false });
     }
     for fault in &results.faults {
-        // One that came once, at other times in other replications: the means.
-        let once = fault.occurrences.value == Some(1.0) && fault.spans.is_empty();
-        let mean = fault.started.value.zip(fault.ended.value).filter(|_| once);
-        for (i, &(from, to)) in fault.spans.iter().chain(&mean).take(SHADED).enumerate() {
+        for (i, (from, to)) in fault.shown().into_iter().take(SHADED).enumerate() {
             let name = fault.title.as_ref().unwrap_or(&fault.id);
             let label = if i == 0 { shorten(name, 32) } else { String::new() };
             // An instant is drawn as a thin line.

@@ -101,6 +101,13 @@ impl Writer {
         if draw.below(100) < 20 { text } else { String::new() }
     }
 
+    /// How many requests a service lets in at once, and of whom.
+    pub(super) fn places(&self, service: usize) -> Option<&'static str> {
+        let mut draw = self.apart("places", service as u64);
+        let all = ["3", "2 per=client", "1 per=key", "2 per=tier scope=shared", "4 scope=shared"];
+        [Some(all[draw.below(all.len() as u64) as usize]), None][draw.below(2) as usize]
+    }
+
     /// What a balancer does besides choosing.
     pub(super) fn proxy(&self) -> String {
         let mut draw = self.apart("proxy", 0);

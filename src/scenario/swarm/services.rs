@@ -26,7 +26,7 @@ impl Writer {
         }
         text += self.far_end(&name).0;
         if !self.mild && self.chance(30) {
-            text += &self.inbound(bounded);
+            text += &self.inbound(number, bounded);
         }
         if self.chance(30) {
             text += &format!("      boot: {}\n", self.law());
@@ -122,7 +122,7 @@ impl Writer {
         text
     }
 
-    fn inbound(&mut self, bounded: u64) -> String {
+    fn inbound(&mut self, number: usize, bounded: u64) -> String {
         let mut text = self.maybe(40, |w| {
             let limits = [w.limits(false), w.limits(false)];
             let one = w.chance(50);
@@ -141,7 +141,10 @@ impl Writer {
         text += &self.maybe(20, |w| format!("validate: {}", w.law()));
         text += &self.maybe(20, |_| "auth: ext0".to_owned());
         let limits = ["aimd(latency=50ms)", "gradient(tolerance=1.5 start=5)"];
-        text += &self.maybe(40, |w| format!("concurrency: {}", w.pick(&limits)));
+        text += &self.maybe(40, |w| {
+            let adaptive = w.pick(&limits);
+            format!("concurrency: {}", w.places(number).unwrap_or(adaptive))
+        });
         format!("      inbound: {{{text}}}\n")
     }
 }

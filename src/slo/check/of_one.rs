@@ -1,14 +1,16 @@
-//! Figures of one fault or of one alert.
+//! Figures of one fault, one alert or one link.
 //!
-//! **Invariant.** The fault, alert and client named are in the scenario.
+//! **Invariant.** The fault, alert, client and link named are in the scenario.
 
 use super::{
     super::{
         objective::{AlertField, Figure},
         parse::{Metric, Selector},
+        shape::dimension,
     },
-    Checked, Checker, Dimension, fault, known,
+    Checked, Checker, Dimension, fault, in_shape, known, shape,
 };
+use crate::results::{LinkResults, WayResults};
 
 impl Checker<'_> {
     /// `time_to_recover(az-loss)`, `back_after(az-loss client=web)`, `metastable(blip)`.
@@ -96,5 +98,30 @@ impl Checker<'_> {
             _ => (AlertField::Resolved, Dimension::Seconds),
         };
         Ok((Figure::Alert(alert.to_owned(), field), dimension))
+    }
+
+    /// `links.uplink.forth.utilisation`, `p99(links.uplink.back.transfer_time)`.
+    pub(super) fn of_link(
+        &self,
+        metric: &Metric,
+        segments: &[&str],
+    ) -> Checked<(Figure, Dimension)> {
+        let whole = metric.selectors.is_empty() && metric.within.is_none();
+        let ["links", link, path @ ..] = segments else {
+            let help = "for example `links.uplink.forth.utilisation <= 80%`".to_owned();
+            return Err(fault("E-SLO", "which link?".to_owned(), Some(help)));
+        };
+        if !whole {
+            let message = "a link is measured over the whole run, without selectors".to_owned();
+            return Err(fault("E-SLO", message, None));
+        }
+        known("link with a bandwidth", link, self.names.links.keys())?;
+        let way = Some(WayResults::default());
+        let back = way.clone().filter(|_| self.names.links[*link]);
+        let stat = metric.stat.iter().map(|stat| stat.text.clone());
+        let path: Vec<String> = path.iter().map(|s| (*s).to_owned()).chain(stat).collect();
+        in_shape(&shape(&LinkResults { forth: way, back }), &path)?;
+        let dimension = dimension(&path[1..]);
+        Ok((Figure::Link((*link).to_owned(), path), dimension))
     }
 }

@@ -26,6 +26,7 @@ fn names() -> Names {
         doubts: std::collections::BTreeMap::new(),
         key_locks: [("api".to_owned(), "seat".to_owned())].into(),
         groups: std::collections::BTreeSet::default(),
+        links: [("uplink".to_owned(), false), ("wire".to_owned(), true)].into(),
     }
 }
 
@@ -37,6 +38,7 @@ fn problems(texts: &[&str]) -> (Vec<Slo>, Vec<Problem>) {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn sound_expressions_pass() {
     for text in [
         "availability >= 99.5%",
@@ -65,6 +67,12 @@ fn sound_expressions_pass() {
         "nodes.api.causes.queue_full == 0",
         "nodes.api.resources.workers.utilisation <= 80%",
         "nodes.api.resources.pool:db.saturated <= 1%",
+        "links.uplink.forth.utilisation <= 80%",
+        "links.wire.back.saturated <= 1%",
+        "links.wire.forth.throughput >= 5/s",
+        "links.wire.forth.in_transfer <= 2.5",
+        "links.uplink.forth.transfer_time.p99 <= 1s",
+        "p99(links.wire.back.waiting_time) <= 10ms",
         "nodes.api.outcomes.rejected == 0",
         "nodes.api.instances.max <= 5",
         "nodes.api.availability_time >= 99.9%",
@@ -164,6 +172,15 @@ fn faulty_expressions_are_explained() {
         ("nodes.api.resources.wrkers.utilisation <= 80%", "E-REF", "`pool:db`"),
         ("nodes.api.resources.workers.use <= 80%", "E-REF", "no metric `use`"),
         ("p75(waiting_time node=api) <= 1s", "E-REF", "did you mean `p95`?"),
+        // Links.
+        ("links.uplnk.forth.utilisation <= 80%", "E-REF", "did you mean `uplink`?"),
+        ("links.uplink.back.utilisation <= 80%", "E-REF", "no metric `back`"),
+        ("links.uplink.utilisation <= 80%", "E-REF", "no metric `utilisation`"),
+        ("links.uplink <= 80%", "E-SLO", "say which: forth"),
+        ("links <= 80%", "E-SLO", "which link?"),
+        ("links.uplink.forth.transfer_time <= 1s", "E-SLO", "needs a statistic"),
+        ("max(links.uplink.forth.utilisation window=5s) <= 80%", "E-SLO", "whole run"),
+        ("links.uplink.forth.saturated_at <= 80s", "E-SLO", "not a figure"),
         // Windows.
         ("min(availability window=7s) >= 95%", "E-SLO", "multiples of `5s`"),
         ("min(availability window=1h) >= 95%", "E-SLO", "up to `9m`"),
