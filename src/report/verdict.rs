@@ -238,7 +238,7 @@ mod tests {
     fn each_way_it_went_on_has_its_end_of_the_sentence() {
         let told = |aftermath, time_to_recover| {
             let went =
-                FaultResults { aftermath, time_to_recover, ..fault("cut", [1.0, 0.5, 0.25]) };
+                FaultResults { time_to_recover, aftermath, ..fault("cut", [1.0, 0.5, 0.25]) };
             verdict(&Results { duration: 100.0, faults: vec![went], ..Results::default() })[0]
                 .clone()
         };

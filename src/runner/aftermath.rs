@@ -349,3 +349,21 @@ impl RequestsInWindow {
         self.start + self.covered
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_shrinks_is_gone_where_its_line_meets_nothing() {
+        // 15 at the start of 10 s, 5 at their end: gone 5 s later.
+        let line = |slope, scatter| Backlog { mean: 10.0, slope, length: 10.0, scatter };
+        assert_eq!(line(-1.0, 0.0).gone_in(), Some(5.0));
+        assert_eq!(line(-0.5, 0.0).gone_in(), Some(15.0));
+        // It was gone before.
+        assert_eq!(line(-4.0, 0.0).gone_in(), Some(0.0));
+        assert_eq!(line(1.0, 0.0).gone_in(), None, "it grows");
+        assert_eq!(line(-0.05, 0.0).gone_in(), None, "it hardly shrinks");
+        assert_eq!(line(-1.0, 6.0).gone_in(), None, "it may be chance");
+    }
+}

@@ -74,7 +74,7 @@ pub(super) fn design(names: &Names) -> Design {
         let facts = node.kind().facts();
         picture.vertices.push(Vertex {
             name: name.0.clone(),
-            kind: facts.kind.to_owned(),
+            kind: facts.kind,
             instances: if facts.shards { node.kind().routed() } else { node.kind().wanted() },
             zones: node_zones(names, name),
             detail: node.kind().detail(),

@@ -385,4 +385,32 @@ mod tests {
             assert!(MESSAGES.contains(&name.as_str()), "{name}");
         }
     }
+
+    #[test]
+    fn what_has_a_unit_has_it_by_its_last_name() {
+        for (path, is) in [
+            ("staleness_age.p99", Dimension::Seconds),
+            ("staleness_age.count", Dimension::Count),
+            ("in_doubt.max", Dimension::Seconds),
+            ("view.lag.p99", Dimension::Seconds),
+            ("view.lag.count", Dimension::Count),
+            ("view.applied", Dimension::Count),
+            ("view.inversions", Dimension::Count),
+            ("consistency.staleness_versions.max", Dimension::Number),
+            ("consistency.staleness_versions.count", Dimension::Count),
+            ("elections.count", Dimension::Count),
+            ("elections.leaderless.count", Dimension::Count),
+            ("elections.leaderless.max", Dimension::Seconds),
+            ("linearizable", Dimension::Truth),
+            ("cost.per_month", Dimension::Money),
+            ("throttled.time", Dimension::Fraction),
+            ("purchase.reclaims", Dimension::Count),
+            ("purchase.spot", Dimension::Number),
+            ("throughput", Dimension::PerSecond),
+            ("hits", Dimension::Count),
+        ] {
+            let path: Vec<String> = path.split('.').map(str::to_owned).collect();
+            assert_eq!(dimension(&path), is, "{path:?}");
+        }
+    }
 }

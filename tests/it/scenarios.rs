@@ -7,6 +7,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
+use serde_json::Value;
 use windtunnel::{
     engine::random::hash_str,
     report::{explain_text, summary_text, write_all},
@@ -224,20 +225,33 @@ fn assert_accounted(name: &str, r: &RequestCounts) {
 }
 
 /// A change of a golden file is a change of numbers: it needs a line in CHANGELOG.md, with its cause. A change of
-/// fingerprints alone is another order of the same events, or other names for them. Where `told` or a picture changes
-/// and no number does, it is told otherwise: read it, or look at it.
+/// fingerprints alone is another order of the same events, or other names for them. Where `told`, a picture or a page changes
+/// and no number does, it is told otherwise: read it, or look at it. `parts` says which parts of results and pages are as they
+/// were, to the last digit, also where nothing of them is listed.
 #[test]
 fn each_keeps_its_books_and_gives_what_it_gave() {
-    let (mut fingerprints, mut pictures) = (String::new(), String::new());
+    let (mut fingerprints, mut pictures, mut parts) = (String::new(), String::new(), String::new());
     for (name, duration, warm_up) in SCENARIOS {
         let results = small_run(name, duration, warm_up);
         assert_books(name, &results);
         for (file, bytes) in write_all(&results, &Watched::default()) {
+            let text = String::from_utf8(bytes).expect("files are text");
             match file.as_str() {
-                "report.html" => assert_small(name, bytes.len() as u64),
-                "results.json" => {}
+                "report.html" => {
+                    assert_small(name, text.len() as u64);
+                    let (page, data) = page_and_data(&text);
+                    part(&mut parts, (name, "page"), &page);
+                    part(&mut parts, (name, "page.data"), &data);
+                }
+                "results.json" => {
+                    let all: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap();
+                    for (key, value) in all.iter().filter(|(key, _)| !SAID.contains(&key.as_str()))
+                    {
+                        part(&mut parts, (name, key), &value.to_string());
+                    }
+                }
                 _ => {
-                    let drawn = hash_str(0, &String::from_utf8(bytes).expect("files are text"));
+                    let drawn = hash_str(0, &text);
                     writeln!(pictures, "{name} {file} {drawn:016x}").expect("a text grows");
                 }
             }
@@ -254,7 +268,40 @@ fn each_keeps_its_books_and_gives_what_it_gave() {
     insta::with_settings!({prepend_module_to_snapshot => false}, {
         insta::assert_snapshot!("fingerprints", fingerprints);
         insta::assert_snapshot!("pictures", pictures);
+        insta::assert_snapshot!("parts", parts);
     });
+}
+
+/// Parts of results that the file, the program or another snapshot says.
+const SAID: [&str; 10] = [
+    "confidence",
+    "data",
+    "description",
+    "duration",
+    "fingerprint",
+    "scenario",
+    "seeds",
+    "semantics_version",
+    "warm_up",
+    "windtunnel_version",
+];
+
+fn part(all: &mut String, (name, of): (&str, &str), text: &str) {
+    writeln!(all, "{name} {of} {:08x}", hash_str(0, text) >> 32).expect("a text grows");
+}
+
+/// The text of a page without scripts and styles, which are files of their own, and the data of its script.
+fn page_and_data(html: &str) -> (String, String) {
+    let (_, data) = html.split_once("id=\"data\">").unwrap();
+    let data = data.split_once("</script>").unwrap().0.to_owned();
+    let (_, mut rest) = html.split_once("<body").unwrap();
+    let mut page = String::new();
+    while let Some((before, script)) = rest.split_once("<script") {
+        page.push_str(before);
+        rest = script.split_once("</script>").unwrap().1;
+    }
+    page.push_str(rest);
+    (page, data)
 }
 
 fn golden(results: &Results) -> String {

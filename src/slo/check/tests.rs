@@ -295,6 +295,13 @@ fn contradictions_are_found() {
         ("availability > 99%", "availability <= 99%", true),
         ("requests.error == 0", "requests.error == 1", true),
         ("mean(latency) < 10ms", "p50(latency) > 20ms", false),
+        ("fraction(latency <= 300ms) < 90%", "fraction(latency <= 100ms) > 95%", true),
+        ("fraction(latency <= 100ms) < 90%", "fraction(latency <= 300ms) > 95%", false),
+        (
+            "fraction(latency <= 300ms client=gold) < 90%",
+            "fraction(latency <= 100ms client=chat) > 95%",
+            false,
+        ),
         ("availability >= 99.9% in 50% of runs", "availability <= 99% in 50% of runs", false),
     ] {
         let (_, problems) = problems(&[one, other]);
