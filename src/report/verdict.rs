@@ -56,7 +56,11 @@ fn weight(fault: &FaultResults) -> f64 {
 
 fn of_fault(fault: &FaultResults) -> Option<String> {
     let share = |v: f64| value(Quantity::Share, v);
-    let id = clean(fault.title.as_ref().unwrap_or(&fault.id));
+    // A title may be a sentence of its own.
+    let id = match &fault.title {
+        Some(title) => format!("{}: it", clean(title)),
+        None => clean(&fault.id),
+    };
     let before = fault.availability_before.value;
     let during = fault.availability_during.value?;
     let lost = before.is_none_or(|before| before - during > NOTHING);
@@ -64,8 +68,11 @@ fn of_fault(fault: &FaultResults) -> Option<String> {
         Some(before) if lost => {
             format!("{id} takes availability from {} to {}", share(before), share(during))
         }
+        Some(_) if fault.at_once => {
+            format!("{id} costs no availability ({} from then on)", share(during))
+        }
         Some(_) => format!("{id} costs no availability ({} during it)", share(during)),
-        None => format!("Availability is {} during {id}", share(during)),
+        None => format!("{id} leaves an availability of {}", share(during)),
     };
     let after = fault.availability_after.value.map(share);
     let left = after.as_ref().map_or_else(String::new, |after| format!(": {after} after it"));
@@ -265,6 +272,22 @@ mod tests {
             let time = time.map_or_else(Estimate::default, at);
             assert_eq!(told(aftermath, time), format!("{begins}{ends}"), "{aftermath:?}");
         }
+    }
+
+    #[test]
+    fn a_title_is_followed_by_what_it_did_and_what_is_over_at_once_by_what_came_then() {
+        let told = |fault: FaultResults| of_fault(&fault).unwrap();
+        let quiet = || fault("rot", [1.0, 1.0, 1.0]);
+        let titled = FaultResults {
+            title: Some("a disk dies".to_owned()),
+            ..fault("disk", [1.0, 0.5, 1.0])
+        };
+        assert_eq!(told(titled), "a disk dies: it takes availability from 100 % to 50 %.");
+        assert_eq!(told(quiet()), "rot costs no availability (100 % during it).");
+        let struck = FaultResults { at_once: true, ..quiet() };
+        assert_eq!(told(struck), "rot costs no availability (100 % from then on).");
+        let from_the_start = FaultResults { availability_before: Estimate::default(), ..quiet() };
+        assert_eq!(told(from_the_start), "rot leaves an availability of 100 %.");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     model::{
         books::InstanceWindow,
         ids::NodeId,
-        probe::Measured,
+        probe::{FaultMeasured, Measured},
         watch::lens::{Closely, Message, SeenClosely},
     },
     results::{self, CloseSpan, EdgeCalls, InstanceLooks, RouteMessages, seconds},
@@ -71,14 +71,20 @@ fn length(spans: &[(u64, u64)]) -> u64 {
     spans.iter().map(|(from, to)| to - from).sum()
 }
 
-/// Before and after the beginnings and ends of the faults that came first.
+/// Before and after the beginnings and ends of the faults that came first; what is over at once, or lasts longer than the
+/// run, has no end to look at.
 fn around_faults(measured: &Measured) -> Vec<(u64, u64)> {
-    let firsts = measured.faults.iter().filter_map(|fault| fault.spans.iter().min().copied());
-    let mut firsts: Vec<(u64, u64)> = firsts.collect();
-    firsts.sort_unstable();
-    let instants: Vec<u64> =
-        firsts.iter().take(MOST_FAULTS).flat_map(|(from, to)| [*from, *to]).collect();
     let end = measured.ended_at;
+    let first = |fault: &FaultMeasured| {
+        let &(from, to) = fault.spans.iter().min()?;
+        let ends = fault.struck.is_empty() && to < end;
+        Some((from, ends.then_some(to)))
+    };
+    let mut firsts: Vec<(u64, Option<u64>)> = measured.faults.iter().filter_map(first).collect();
+    firsts.sort_unstable();
+    let firsts = firsts.into_iter().take(MOST_FAULTS);
+    let instants: Vec<u64> =
+        firsts.flat_map(|(from, to)| std::iter::once(from).chain(to)).collect();
     let mut halved = 0;
     loop {
         let (before, after) = (AROUND.0 >> halved, AROUND.1 >> halved);

@@ -111,6 +111,17 @@ fn around_faults_are_looked_at_before_and_after_their_ends() {
     let spans: Vec<(f64, f64)> = seen.spans.iter().map(|span| (span.from, span.to)).collect();
     assert_eq!(spans, [(4.5, 8.0), (16.5, 19.0), (25.5, 29.0)]);
     assert!(closely(&exact("", ""), &[]).spans.is_empty(), "without a fault there is nothing");
+    // What is over at once, or outlasts the run, has no end to look at.
+    let writes =
+        "}, w: {arrivals: constant(1/s), keys: uniform(n=10), operations: {save: {write: s}}";
+    for fault in ["corrupt: {node: s, fraction: 20%}", "slow: {node: db, factor: 2}"] {
+        let rest = format!(
+            "  s: {{store: {{read: 1ms, write: 1ms, keys: 10}}}}\nfaults: [{{id: a, at: 30s, {fault}}}]\n"
+        );
+        let seen = closely(&exact(writes, &rest).replace("duration: 40s", "duration: 100s"), &[]);
+        let spans: Vec<(f64, f64)> = seen.spans.iter().map(|span| (span.from, span.to)).collect();
+        assert_eq!(spans, [(28.0, 38.0)], "{fault}");
+    }
 }
 
 #[test]
