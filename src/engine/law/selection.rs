@@ -108,6 +108,11 @@ impl FromStr for Selection {
             })?;
             let (value, after) = word(&after[sign.len()..], false)
                 .ok_or_else(|| wrong(format!("a value is missing after `{sign}`")))?;
+            // They stand around the whole where it is an argument.
+            if let Some(word) = [column, value].iter().find(|word| word.contains('"')) {
+                let word = crate::expr::clip(word);
+                return Err(wrong(format!("`{word}` has a double quote, which no word may have")));
+            }
             let ordered = !matches!(relation, Relation::Equal | Relation::Unequal);
             if ordered && !value.parse::<f64>().is_ok_and(f64::is_finite) {
                 return Err(wrong(format!(
@@ -148,7 +153,8 @@ impl fmt::Display for Selection {
         // Double quotes stand around the whole where it is an argument: inside they are the last resort.
         let quoted = |word: &str| {
             let plain = !word.is_empty()
-                && !word.contains(|c: char| c.is_whitespace() || "=!<>\"'".contains(c));
+                && !word.starts_with('\'')
+                && !word.contains(|c: char| c.is_whitespace() || "=!<>".contains(c));
             match word.contains('\'') {
                 _ if plain => word.to_owned(),
                 true => format!("\"{word}\""),
@@ -188,6 +194,13 @@ mod tests {
         assert!(keeps("a >= 5 and a < 7", "6") && !keeps("a >= 5 and a < 7", "7"));
         assert!(!keeps("a >= 5", "many") && keeps("'a b' == 'x y'", "x y"));
         assert!(keeps("a == ''", "") && !keeps("a == ''", "0"));
+        assert!(keeps("a == it's", "it's") && keeps("a == \"'t is\"", "'t is"));
+        let inside: Selection = "it's == 5".parse().unwrap();
+        assert_eq!(
+            inside.to_string(),
+            "it's == 5",
+            "as an argument it has double quotes around it"
+        );
     }
 
     #[test]
@@ -198,6 +211,8 @@ mod tests {
             ("op == ", "a value is missing"),
             ("op > get", "needs a number"),
             ("op == get or op == set", "joined by `and`"),
+            ("op == 5\"", "has a double quote"),
+            ("op == '5\"'", "has a double quote"),
         ] {
             let error = text.parse::<Selection>().unwrap_err();
             assert!(error.message.contains(phrase), "{text}: {}", error.message);
