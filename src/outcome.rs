@@ -72,6 +72,16 @@ impl Outcome {
         Self::NAMES[self as usize]
     }
 
+    /// Its name as words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::RateLimited => "rate limited",
+            Self::BreakerOpen => "breaker open",
+            other => other.name(),
+        }
+    }
+
     /// Whether the client got an answer it can use.
     #[must_use]
     pub const fn is_success(self) -> bool {

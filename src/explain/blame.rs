@@ -40,11 +40,12 @@ pub fn bottleneck(results: &Results) -> Option<Bottleneck> {
         .collect();
     let calls = |a: &str, b: &str| results.design.below(a).contains(&b);
     let behind = |a: &str, b: &str| calls(a, b) && !calls(b, a);
-    // Who waits for another that is full is full because of it.
+    // Who waits for another that is full is full because of it; who has a worker or a connection may wait for what is on its way
+    // to it over whichever link.
     let deepest = (0..near.len()).find(|&i| {
         let waits = |other: &Bottleneck| {
             behind(&near[i].node, &other.node)
-                || (near[i].node == other.node || is_of_link(other))
+                || (near[i].node == other.node || other.is_of_link())
                     && rank(&other.resource) < rank(&near[i].resource)
         };
         !near.iter().any(waits)
@@ -68,11 +69,6 @@ fn rank(resource: &str) -> usize {
     ];
     let kind = resource.split(':').next().unwrap_or_default();
     order.iter().position(|one| *one == kind).unwrap_or(order.len())
-}
-
-/// Who has a worker or a connection may wait for what is on its way to it over whichever link.
-fn is_of_link(found: &Bottleneck) -> bool {
-    rank(&found.resource) == rank("bandwidth")
 }
 
 /// How near each way of a link is to what it can carry.

@@ -176,9 +176,7 @@ fn again(fault: &FaultResults) -> String {
 pub(crate) fn bottleneck(results: &Results) -> Option<String> {
     let found = results.bottleneck.as_ref()?;
     let share = |v: f64| value(Quantity::Share, v);
-    // A link may have the name of a node.
-    let of_node = !found.resource.starts_with("bandwidth");
-    let node = results.nodes.get(&found.node).filter(|_| of_node);
+    let node = results.nodes.get(&found.node).filter(|_| !found.is_of_link());
     let sharded = node.is_some_and(|node| !node.shards.is_empty());
     let several = node.is_some_and(|node| node.shards.len().max(node.per_instance.len()) > 1);
     let part = match found.instance {

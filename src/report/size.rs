@@ -182,7 +182,7 @@ fn nothing(sized: &Sized, steps: &str, out: &mut String) {
         writeln!(out, "  {}, {}", verdict(one.verdict).0, measured(one)).expect("a text grows");
     }
     let Some(full) = &step.bottleneck else { return };
-    let what = if full.resource.starts_with("bandwidth") { "network.links" } else { "nodes" };
+    let what = if full.is_of_link() { "network.links" } else { "nodes" };
     let own = format!("{what}.{}.", full.node);
     let of: Vec<String> = sized
         .knobs

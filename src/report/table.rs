@@ -14,9 +14,12 @@ use super::{
     text::{self, Quantity, about, clean, count, duration, estimate, plural, shorten, value},
     tiers, transactions,
 };
-use crate::results::{
-    Aftermath, Distribution, Estimate, FaultResults, Hanging, NodeResults, RequestCounts,
-    RequestFigures, ResourceResults, Results, SloResult,
+use crate::{
+    outcome::Outcome,
+    results::{
+        Aftermath, Distribution, Estimate, FaultResults, Hanging, NodeResults, RequestCounts,
+        RequestFigures, ResourceResults, Results, SloResult,
+    },
 };
 
 /// Narrowest terminal that is served; narrower ones wrap.
@@ -114,17 +117,12 @@ pub(crate) fn status(results: &Results) -> String {
 
 /// The outcomes that happened, with their share of the decided requests.
 pub(crate) fn outcomes(requests: &RequestCounts) -> Vec<(&'static str, u64, f64)> {
-    let all = [
-        ("ok", requests.ok),
-        ("degraded", requests.degraded),
-        ("timeout", requests.timeout),
-        ("error", requests.error),
-        ("rejected", requests.rejected),
-        ("shed", requests.shed),
-        ("rate limited", requests.rate_limited),
-        ("breaker open", requests.breaker_open),
-        ("unavailable", requests.unavailable),
-    ];
+    let counts = requests.by_name();
+    let of = |outcome: Outcome| {
+        let (_, n) = counts.iter().find(|(name, _)| *name == outcome.name())?;
+        Some((outcome.words(), *n))
+    };
+    let all: Vec<(&str, u64)> = Outcome::ALL.into_iter().filter_map(of).collect();
     let decided: u64 = all.iter().map(|(_, n)| n).sum();
     all.into_iter()
         .filter(|(_, n)| *n > 0)

@@ -5,7 +5,10 @@
 use std::collections::BTreeMap;
 
 use super::{RequestCounts, Results};
-use crate::stats::{CoarseHistogram, Histogram};
+use crate::{
+    outcome::Outcome,
+    stats::{CoarseHistogram, Histogram},
+};
 
 /// Where a request lies with regard to a fault, by its intended send.
 pub const SIDES: [&str; 3] = ["before", "during", "after"];
@@ -292,15 +295,15 @@ impl RequestCounts {
     pub fn by_name(&self) -> [(&'static str, u64); 11] {
         [
             ("issued", self.issued),
-            ("ok", self.ok),
-            ("degraded", self.degraded),
-            ("timeout", self.timeout),
-            ("error", self.error),
-            ("rejected", self.rejected),
-            ("shed", self.shed),
-            ("rate_limited", self.rate_limited),
-            ("breaker_open", self.breaker_open),
-            ("unavailable", self.unavailable),
+            (Outcome::Ok.name(), self.ok),
+            (Outcome::Degraded.name(), self.degraded),
+            (Outcome::Timeout.name(), self.timeout),
+            (Outcome::Error.name(), self.error),
+            (Outcome::Rejected.name(), self.rejected),
+            (Outcome::Shed.name(), self.shed),
+            (Outcome::RateLimited.name(), self.rate_limited),
+            (Outcome::BreakerOpen.name(), self.breaker_open),
+            (Outcome::Unavailable.name(), self.unavailable),
             ("in_flight", self.in_flight),
         ]
     }

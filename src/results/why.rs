@@ -161,6 +161,14 @@ pub struct Bottleneck {
     pub saturated_at: Option<f64>,
 }
 
+impl Bottleneck {
+    /// It is a link, whose name may be that of a node, too.
+    #[must_use]
+    pub fn is_of_link(&self) -> bool {
+        self.resource.split(':').next() == Some("bandwidth")
+    }
+}
+
 /// Where the time of a mean request went, s per decided request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Blame {

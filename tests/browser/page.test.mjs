@@ -8,6 +8,7 @@ import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import path from "node:path";
 import { chromium } from "playwright-core";
+import { listened } from "./listened.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const SCENARIOS = ["gray-failure", "dynamodb-2015", "cache-aside-shop", "hostile-texts"];
@@ -27,14 +28,7 @@ function address(scenario, hash = "") {
 
 /** A page that is ready, and what it said and asked for. */
 async function open(t, scenario, { hash = "", ...options } = {}) {
-  const context = await browser.newContext({ offline: true, viewport: { width: 1280, height: 900 }, ...options });
-  t.after(() => context.close());
-  const page = await context.newPage();
-  const heard = { said: [], asked: [] };
-  page.on("console", (message) => heard.said.push(message.text()));
-  page.on("pageerror", (error) => heard.said.push(String(error)));
-  page.on("dialog", (dialog) => heard.said.push(`dialog: ${dialog.message()}`) && dialog.dismiss());
-  page.on("request", (request) => heard.asked.push(request.url()));
+  const { page, heard } = await listened(browser, t, options);
   const begun = performance.now();
   await page.goto(address(scenario, hash));
   if (options.javaScriptEnabled !== false) {

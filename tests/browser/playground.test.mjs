@@ -7,6 +7,7 @@ import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import path from "node:path";
 import { chromium } from "playwright-core";
+import { listened } from "./listened.mjs";
 
 const { PLAYGROUND, PAGES, CHROMIUM } = process.env;
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -19,13 +20,7 @@ before(async () => {
 after(() => browser?.close());
 
 async function open(t, { hash = "", ...options } = {}) {
-  const context = await browser.newContext({ offline: true, viewport: { width: 1280, height: 900 }, ...options });
-  t.after(() => context.close());
-  const page = await context.newPage();
-  const heard = { said: [], asked: [] };
-  page.on("console", (message) => heard.said.push(message.text()));
-  page.on("pageerror", (error) => heard.said.push(String(error)));
-  page.on("request", (request) => heard.asked.push(request.url()));
+  const { page, heard } = await listened(browser, t, options);
   await page.goto(pathToFileURL(PLAYGROUND).href + hash);
   await page.waitForSelector("body[data-ready]", { timeout: 20_000 });
   return { page, heard };

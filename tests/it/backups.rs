@@ -6,6 +6,7 @@ use crate::{
     bad_input::told,
     design::{number, results_of},
     determinism::{assert_same, bytes_of_run},
+    resharding::mix,
 };
 
 /// Fifty writes a second of keys in turn, twice as many reads, and a store whose disks are lost at 150 s for 10 s.
@@ -32,14 +33,6 @@ fn lost_by(found: &Value, cause: &str) -> f64 {
     found["consistency"]["lost_by_cause"]
         .get(cause)
         .map_or(0.0, |all| all["value"].as_f64().unwrap())
-}
-
-/// As `hash` places keys.
-fn mix(key: u64) -> u64 {
-    let mut z = key;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn moved(found: &Value, what: &str) -> f64 {
 }
 
 /// As `hash` places keys.
-fn mix(key: u64) -> u64 {
+pub fn mix(key: u64) -> u64 {
     let mut z = key;
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -20,16 +20,16 @@ use crate::{
 const TITLE: &str = "Availability and outcomes over time";
 
 /// Outcomes from the bottom of the stack up: light is good, dark is bad.
-const BANDS: [(Outcome, &str, (u8, u8, u8)); 9] = [
-    (Outcome::Ok, "ok", (214, 234, 217)),
-    (Outcome::Degraded, "degraded", (164, 205, 222)),
-    (Outcome::RateLimited, "rate limited", (250, 214, 140)),
-    (Outcome::Shed, "shed", (240, 175, 95)),
-    (Outcome::Rejected, "rejected", (224, 130, 60)),
-    (Outcome::BreakerOpen, "breaker open", (190, 120, 170)),
-    (Outcome::Unavailable, "unavailable", (130, 80, 140)),
-    (Outcome::Error, "error", (190, 40, 50)),
-    (Outcome::Timeout, "timeout", (90, 20, 40)),
+const BANDS: [(Outcome, (u8, u8, u8)); 9] = [
+    (Outcome::Ok, (214, 234, 217)),
+    (Outcome::Degraded, (164, 205, 222)),
+    (Outcome::RateLimited, (250, 214, 140)),
+    (Outcome::Shed, (240, 175, 95)),
+    (Outcome::Rejected, (224, 130, 60)),
+    (Outcome::BreakerOpen, (190, 120, 170)),
+    (Outcome::Unavailable, (130, 80, 140)),
+    (Outcome::Error, (190, 40, 50)),
+    (Outcome::Timeout, (90, 20, 40)),
 ];
 
 /// Two panels on one clock.
@@ -46,7 +46,7 @@ pub(super) fn figure(results: &Results) -> Figure {
 
     let mut bands = Vec::new();
     let mut totals = vec![0.0; results.series.start.len()];
-    for (outcome, name, colour) in BANDS {
+    for (outcome, colour) in BANDS {
         let Some(rates) = all.outcomes.get(outcome.name()) else { continue };
         if !rates.iter().any(|rate| *rate > 0.0) {
             continue;
@@ -56,7 +56,7 @@ pub(super) fn figure(results: &Results) -> Figure {
         }
         let points = over_time(results, rates.iter().copied().map(Some));
         let points = points.into_iter().map(|(x, rate)| (x, rate.unwrap_or(0.0))).collect();
-        bands.push(Band { name, colour, points });
+        bands.push(Band { name: outcome.words(), colour, points });
     }
     let highest = most(totals.into_iter().map(Some));
     let mut outcomes = timed(results, "requests", Axis::from_zero(Quantity::Rate, highest));
