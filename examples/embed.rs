@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use windtunnel::{
+    results::Judgement,
     scenario::load::Overrides,
     study::{Alone, Study},
 };
@@ -28,7 +29,7 @@ pub fn main() -> Result<(), String> {
     let run = open(SHOP)?.run(20, &never).map_err(|breach| breach.message)?;
 
     assert_eq!(run.results.seeds.len(), 20);
-    assert_eq!(run.results.slos[0].verdict, "met");
+    assert_eq!(run.results.slos[0].verdict, Judgement::Met);
     // Half of the core is busy: what theory says lies within the interval.
     let busy = run.results.nodes["api"].utilisation;
     assert!(busy.lower < Some(0.5) && Some(0.5) < busy.upper);

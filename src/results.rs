@@ -31,6 +31,7 @@ mod replicas;
 mod requests;
 mod scaling;
 mod series;
+mod status;
 mod steady;
 mod sweep;
 mod watched;
@@ -57,7 +58,7 @@ pub use figure::{Distribution, Estimate};
 pub use history::{Does, HistoryEvent, Phase, RunHistory, StoreHistory};
 pub use links::{LinkResults, WayResults};
 pub use moved::MovedResults;
-pub use objective::SloResult;
+pub use objective::{Judgement, SloResult};
 pub(crate) use pool::{RequestPool, SeriesPool};
 pub use precision::PrecisionResults;
 pub use purchase::{ClassResults, PurchaseResults};
@@ -68,6 +69,7 @@ pub use requests::{
 };
 pub use scaling::{ScaledResults, ScalingResults};
 pub use series::{ClientSeries, InstanceSeries, NodeSeries, SideSeries, TimeSeries};
+pub use status::Status;
 pub(crate) use steady::{Levels, Lookups};
 pub use sweep::{
     Break, Knee, Scalability, Sweep, SweepAxis, SweepFindings, SweepPlan, SweptCell, SweptFigure,
@@ -458,8 +460,8 @@ pub struct Results {
     pub duration: f64,
     /// Warm-up deleted from all estimates, s.
     pub warm_up: f64,
-    /// `complete`, `interrupted` or `truncated`.
-    pub status: String,
+    /// How it ended.
+    pub status: Status,
     /// Why not complete, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_reason: Option<String>,
@@ -527,6 +529,12 @@ pub struct Results {
 }
 
 impl Results {
+    /// All of it was simulated.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.status == Status::Complete
+    }
+
     /// The replication of interest, and its index: the one that the timeline is read from, or the first.
     #[must_use]
     pub fn of_interest(&self) -> Option<(usize, &ReplicationResults)> {

@@ -286,7 +286,7 @@ impl Study {
         stop: &AtomicBool,
     ) -> Result<Watched, Breach> {
         let few = results.of_interest().is_some_and(|(_, one)| one.events <= most_events);
-        if few && results.status == "complete" {
+        if few && results.is_complete() {
             self.usual(results, &[], stop)
         } else {
             Ok(Watched::default())

@@ -19,6 +19,7 @@ use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
     problem::{Problem, Severity},
     report::{JudgedBeside, JudgedFile, gated, judged_markdown, judged_text, verdict},
+    results::Status,
     scenario::{
         problems::Found,
         render::{self, Source},
@@ -291,16 +292,14 @@ fn all_ready(
 }
 
 fn exit_of(checked: &Checked, inconclusive: Option<As>) -> Exit {
-    match (checked.results.status.as_str(), checked.verdict, inconclusive) {
-        ("truncated", ..) => Exit::Limit,
-        ("complete", Verdict::Pass, _) | ("complete", Verdict::Inconclusive, Some(As::Warn)) => {
-            Exit::Done
-        }
-        ("complete", Verdict::Fail, _) | ("complete", Verdict::Inconclusive, Some(As::Fail)) => {
-            Exit::Failed
-        }
-        ("complete", Verdict::Inconclusive, None) => Exit::Inconclusive,
-        _ => Exit::Interrupted,
+    match (checked.results.status, checked.verdict, inconclusive) {
+        (Status::Truncated, ..) => Exit::Limit,
+        (Status::Complete, Verdict::Pass, _)
+        | (Status::Complete, Verdict::Inconclusive, Some(As::Warn)) => Exit::Done,
+        (Status::Complete, Verdict::Fail, _)
+        | (Status::Complete, Verdict::Inconclusive, Some(As::Fail)) => Exit::Failed,
+        (Status::Complete, Verdict::Inconclusive, None) => Exit::Inconclusive,
+        (Status::Interrupted, ..) => Exit::Interrupted,
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
         compared_json, compared_markdown, compared_plots, compared_text, label as metric_label,
         lost_markdown, lost_text,
     },
-    results::Comparison,
+    results::{Comparison, Status},
     slo::Metric,
     study::{self, Breach, Compared, DEFAULT_MAX_EVENTS, Loss, Margin, Study},
     units::{Fraction, show::Quantity},
@@ -344,13 +344,13 @@ fn tell(arguments: &CompareArguments, comparison: &Comparison, voice: Voice) -> 
         }
         Format::Human => print(compared_text(comparison, width()).as_bytes()),
     }
-    let exit = match comparison.status.as_str() {
-        "complete" => Exit::Done,
-        "truncated" => {
+    let exit = match comparison.status {
+        Status::Complete => Exit::Done,
+        Status::Truncated => {
             complain("stopped at a limit: not all of the time was simulated");
             Exit::Limit
         }
-        _ => Exit::Interrupted,
+        Status::Interrupted => Exit::Interrupted,
     };
     let Some(folder) = &arguments.out else { return exit };
     let mut files = vec![

@@ -100,7 +100,7 @@ pub(super) fn told(designs: &[Design], (out, force): (&Path, bool), human: bool)
         say(&cap_text(&cap, width()));
         let files: BTreeMap<String, Vec<u8>> = cap_files(&cap).into_iter().collect();
         let place = place(out, &first.results.scenario, force);
-        match place.write(&RealDisk, &cap.status, &files, None) {
+        match place.write(&RealDisk, cap.status, &files, None) {
             Ok(folder) => folders.push((CAP.to_owned(), folder)),
             Err(line) => exit = refuse(&line),
         }

@@ -18,7 +18,7 @@ use crate::{
     report::{
         explain_json, explain_text, variant_text, variants_text, waterfalls_json, waterfalls_text,
     },
-    results::{Results, Watched},
+    results::{Results, Status, Watched},
     study::DEFAULT_REPLICATIONS,
 };
 
@@ -96,12 +96,12 @@ pub(super) fn explain(arguments: &ExplainArguments, voice: Voice) -> Exit {
             print((text + &variants_text(&names, &others, width())).as_bytes());
         }
     }
-    match results.status.as_str() {
-        "complete" => Exit::Done,
+    match results.status {
+        Status::Complete => Exit::Done,
         status => {
             let reason = results.status_reason.as_deref().unwrap_or_default();
             complain(&format!("{}: {status}: {reason}", arguments.what.display()));
-            if status == "truncated" { Exit::Limit } else { Exit::Interrupted }
+            if status == Status::Truncated { Exit::Limit } else { Exit::Interrupted }
         }
     }
 }

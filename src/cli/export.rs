@@ -207,6 +207,6 @@ fn added(arguments: &ExportArguments, new: &BTreeMap<String, Vec<u8>>) -> Result
         files.insert(file.name.clone(), folder::read_checked(directory, file)?);
     }
     let timing = std::fs::read(directory.join(TIMING)).ok();
-    place(directory)?.write(&RealDisk, &manifest.status, &files, timing.as_deref())?;
+    place(directory)?.write(&RealDisk, manifest.status, &files, timing.as_deref())?;
     Ok(())
 }

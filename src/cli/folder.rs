@@ -18,7 +18,7 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    results::{Closely, Results, SEMANTICS_VERSION, Waterfall},
+    results::{Closely, Results, SEMANTICS_VERSION, Status, Waterfall},
     study::sha256,
 };
 
@@ -86,7 +86,7 @@ pub(super) struct Manifest {
     /// Name of the folder.
     pub run_id: String,
     /// `complete`, `interrupted` or `truncated`.
-    pub status: String,
+    pub status: Status,
     /// Every file but the manifest and `timing.json`, in name order.
     pub files: Vec<ManifestFile>,
 }
@@ -181,7 +181,7 @@ impl Place {
     pub(super) fn write(
         &self,
         disk: &dyn Disk,
-        status: &str,
+        status: Status,
         files: &BTreeMap<String, Vec<u8>>,
         timing: Option<&[u8]>,
     ) -> Result<PathBuf, String> {
@@ -195,7 +195,7 @@ impl Place {
     fn write_io(
         &self,
         disk: &dyn Disk,
-        status: &str,
+        status: Status,
         files: &BTreeMap<String, Vec<u8>>,
         timing: Option<&[u8]>,
     ) -> io::Result<()> {
@@ -232,7 +232,7 @@ impl Place {
         Ok(())
     }
 
-    fn manifest(&self, status: &str, files: &BTreeMap<String, Vec<u8>>) -> Manifest {
+    fn manifest(&self, status: Status, files: &BTreeMap<String, Vec<u8>>) -> Manifest {
         let list = files.iter().map(|(name, bytes)| ManifestFile {
             name: name.clone(),
             size: bytes.len() as u64,
@@ -244,7 +244,7 @@ impl Place {
             semantics_version: SEMANTICS_VERSION,
             scenario: self.scenario.clone(),
             run_id: self.run_id.clone(),
-            status: status.to_owned(),
+            status,
             files: list.collect(),
         }
     }
@@ -454,7 +454,7 @@ mod tests {
     fn writes_everything_with_a_manifest() {
         let out = tempfile::tempdir().unwrap();
         let folder =
-            place(out.path()).write(&RealDisk, "complete", &files("x"), Some(b"{}")).unwrap();
+            place(out.path()).write(&RealDisk, Status::Complete, &files("x"), Some(b"{}")).unwrap();
         assert_eq!(
             names(&folder),
             ["manifest.json", "plots/a.svg", "plots/b.svg", "results.json", "timing.json"]
@@ -475,8 +475,8 @@ mod tests {
     fn same_run_replaces_its_own_folder() {
         let out = tempfile::tempdir().unwrap();
         let place = place(out.path());
-        place.write(&RealDisk, "complete", &files("old"), None).unwrap();
-        let folder = place.write(&RealDisk, "complete", &files("new"), None).unwrap();
+        place.write(&RealDisk, Status::Complete, &files("old"), None).unwrap();
+        let folder = place.write(&RealDisk, Status::Complete, &files("new"), None).unwrap();
         assert_eq!(fs::read(folder.join("results.json")).unwrap(), b"new");
         assert_eq!(names(out.path()).len(), 4);
     }
@@ -486,10 +486,10 @@ mod tests {
         for fail_at in 0.. {
             let out = tempfile::tempdir().unwrap();
             let place = place(out.path());
-            place.write(&RealDisk, "complete", &files("old"), None).unwrap();
+            place.write(&RealDisk, Status::Complete, &files("old"), None).unwrap();
             let before = names(out.path());
             let disk = Failing { left: Cell::new(fail_at) };
-            let result = place.write(&disk, "complete", &files("new"), Some(b"{}"));
+            let result = place.write(&disk, Status::Complete, &files("new"), Some(b"{}"));
             let content = fs::read(place.folder().join("results.json")).unwrap();
             if result.is_ok() {
                 assert_eq!(content, b"new");
@@ -509,11 +509,11 @@ mod tests {
         fs::create_dir_all(place.folder()).unwrap();
         place.check().unwrap();
         fs::write(place.folder().join("thesis.txt"), "mine").unwrap();
-        let refused = place.write(&RealDisk, "complete", &files("x"), None).unwrap_err();
+        let refused = place.write(&RealDisk, Status::Complete, &files("x"), None).unwrap_err();
         assert!(refused.contains("--force"), "{refused}");
         assert_eq!(names(&place.folder()), ["thesis.txt"]);
         place.force = true;
-        place.write(&RealDisk, "complete", &files("x"), None).unwrap();
+        place.write(&RealDisk, Status::Complete, &files("x"), None).unwrap();
         assert!(!place.folder().join("thesis.txt").exists());
         fs::write(place.folder().join("notes.txt"), "mine").unwrap();
         place.force = false;
@@ -529,7 +529,7 @@ mod tests {
         std::os::unix::fs::symlink(elsewhere.path(), out.path().join("shop")).unwrap();
         let mut place = place(out.path());
         place.force = true;
-        let refused = place.write(&RealDisk, "complete", &files("x"), None).unwrap_err();
+        let refused = place.write(&RealDisk, Status::Complete, &files("x"), None).unwrap_err();
         assert!(refused.contains("symbolic link"), "{refused}");
         assert!(names(elsewhere.path()).is_empty());
         fs::remove_file(out.path().join("shop")).unwrap();
@@ -542,7 +542,7 @@ mod tests {
         for name in ["../x", "/x", "", "a/../../x"] {
             let out = tempfile::tempdir().unwrap();
             let files = BTreeMap::from([(name.to_owned(), vec![])]);
-            assert!(place(out.path()).write(&RealDisk, "complete", &files, None).is_err());
+            assert!(place(out.path()).write(&RealDisk, Status::Complete, &files, None).is_err());
             assert!(names(out.path()).is_empty());
         }
     }

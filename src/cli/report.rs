@@ -97,7 +97,7 @@ fn watched_again(arguments: &ReportArguments, voice: Voice) -> Result<Watched, E
     }
     let ours = results.windtunnel_version == env!("CARGO_PKG_VERSION");
     found.map_err(|breach| {
-        if !ours || results.status != "complete" {
+        if !ours || !results.is_complete() {
             return refuse(&otherwise(directory, index));
         }
         broken(&Overriding::default(), (&directory.join(SCENARIO), &study), &breach)
@@ -134,6 +134,6 @@ fn render(directory: &Path, watched: Option<Watched>) -> Result<Results, String>
         write_all(&results, &watched).into_iter().filter(|(name, _)| name != "results.json"),
     );
     let timing = std::fs::read(directory.join(TIMING)).ok();
-    place(directory)?.write(&RealDisk, &manifest.status, &files, timing.as_deref())?;
+    place(directory)?.write(&RealDisk, manifest.status, &files, timing.as_deref())?;
     Ok(results)
 }

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
     report::{precision, requests_csv, results_json, summary_text, write_all},
-    results::{CapNormal, Results, Watched},
+    results::{CapNormal, Results, Status, Watched},
     scenario::scale::divisor,
     study::{self, Breach, Precision, Run, Study},
     units::{Fraction, ValueError},
@@ -377,18 +377,18 @@ fn write(
         "threads": rayon::current_num_threads(),
     });
     // A partial run has a name of its own: it never takes the place of a complete one.
-    let rule = match results.status.as_str() {
-        "complete" => complete_rule(arguments),
-        "truncated" => format!("{}, {} events", complete_rule(arguments), arguments.max_events),
-        status => format!("{}, {status} after {}", complete_rule(arguments), results.seeds.len()),
+    let rule = match results.status {
+        Status::Complete => complete_rule(arguments),
+        Status::Truncated => {
+            format!("{}, {} events", complete_rule(arguments), arguments.max_events)
+        }
+        Status::Interrupted => {
+            let status = Status::Interrupted;
+            format!("{}, {status} after {}", complete_rule(arguments), results.seeds.len())
+        }
     };
     let timing = format!("{timing:#}\n");
-    place(arguments, study, &rule).write(
-        &RealDisk,
-        &results.status,
-        &files,
-        Some(timing.as_bytes()),
-    )
+    place(arguments, study, &rule).write(&RealDisk, results.status, &files, Some(timing.as_bytes()))
 }
 
 /// Says what became of each file, in the order given, and how the command ends.
@@ -451,14 +451,14 @@ fn ended(file: &str, results: &Results, voice: Voice) -> Exit {
     if let Some(line) = precision(results).filter(|_| missed && !voice.quiet) {
         complain(&format!("{file}: {line}"));
     }
-    match results.status.as_str() {
-        "complete" => Exit::Done,
-        "truncated" => {
+    match results.status {
+        Status::Complete => Exit::Done,
+        Status::Truncated => {
             let reason = results.status_reason.as_deref().unwrap_or_default();
             complain(&format!("{file}: stopped at a limit: {reason}"));
             Exit::Limit
         }
-        _ => Exit::Interrupted,
+        Status::Interrupted => Exit::Interrupted,
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
         load_doubled, load_head, load_json, load_step, load_text, size_contradiction, size_head,
         size_json, size_step, size_text,
     },
+    results::Status,
     scenario::load::Rejected,
     size::{Loading, Sizing},
     slo::Verdict,
@@ -267,14 +268,14 @@ impl Steps<'_> {
         });
         let file = &self.arguments.file;
         let (checked, cost) = judged.map_err(|breach| broken(&with, (file, &study), &breach))?;
-        match checked.results.status.as_str() {
-            "complete" => Ok(Some((checked, cost))),
-            "truncated" => {
+        match checked.results.status {
+            Status::Complete => Ok(Some((checked, cost))),
+            Status::Truncated => {
                 let reason = checked.results.status_reason.as_deref().unwrap_or_default();
                 complain(&format!("{}: stopped at a limit: {reason}", file.display()));
                 Err(Exit::Limit)
             }
-            _ => Ok(None),
+            Status::Interrupted => Ok(None),
         }
     }
 }

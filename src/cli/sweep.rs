@@ -27,7 +27,7 @@ use super::{
 use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
     report::{sweep_files, sweep_json, sweep_text},
-    results::{Sweep, SweepPlan, SweptCell},
+    results::{Status, Sweep, SweepPlan, SweptCell},
     scenario::{
         cells::{Cells, cells},
         problems::Found,
@@ -359,7 +359,7 @@ impl Ready<'_> {
         if whole {
             journal.sorted(&done).map_err(|line| refuse(&line))?;
         }
-        let limit = done.iter().any(|cell| cell.status == "truncated");
+        let limit = done.iter().any(|cell| cell.status == Status::Truncated);
         let exit = exit.max(if limit { Exit::Limit } else { Exit::Done });
         if self.arguments.shard.is_some() {
             self.tell_shard(&folder, (done.len(), mine.len()));

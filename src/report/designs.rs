@@ -7,7 +7,7 @@ use super::{
     table::{LEAST_WIDTH, cell, p99_of_all, status},
     text::{Quantity, shorten, value},
 };
-use crate::results::{ConsistencyResults, Estimate, Results};
+use crate::results::{ConsistencyResults, Estimate, Judgement, Results};
 
 /// Longest name of a design in a table.
 pub(super) const LONGEST: usize = 24;
@@ -68,7 +68,7 @@ fn data(of: &Results) -> Option<&ConsistencyResults> {
 fn met(of: &Results) -> Option<String> {
     let own = || of.slos.iter().filter(|slo| !slo.is_of_baseline());
     let judged = |verdict| own().filter(|slo| slo.verdict == verdict).count();
-    let (met, missed, all) = (judged("met"), judged("missed"), own().count());
+    let (met, missed, all) = (judged(Judgement::Met), judged(Judgement::Missed), own().count());
     let open = match all - met - missed {
         0 => String::new(),
         open => format!(", {open} open"),

@@ -73,7 +73,7 @@ pub(crate) fn heading(results: &Results) -> String {
 /// The objectives that are not met, and what was measured.
 fn unmet(results: &Results) -> Vec<String> {
     let all = results.slos.iter().chain(&results.expect);
-    let unmet = all.filter(|slo| !["met", "as expected"].contains(&slo.verdict.as_str()));
+    let unmet = all.filter(|slo| !slo.verdict.is_good());
     let told = |slo: &SloResult| {
         let reason = slo.reason.as_deref().filter(|_| slo.is_of_baseline());
         let reason = reason.map_or(String::new(), |reason| format!("; {reason}"));

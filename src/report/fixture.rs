@@ -7,9 +7,9 @@ use crate::{
     node_kind::NodeKind,
     results::{
         Blame, Bottleneck, ClientResults, ClientSeries, Design, Distribution, Edge, Estimate,
-        EventKind, InstanceCounts, InstanceResults, NodeBlame, NodeResults, NodeSeries,
-        ReplicationResults, RequestCounts, RequestFigures, Results, SloResult, Summary, TimeSeries,
-        Timeline, TimelineEvent, UptimeResults, Vertex,
+        EventKind, InstanceCounts, InstanceResults, Judgement, NodeBlame, NodeResults, NodeSeries,
+        ReplicationResults, RequestCounts, RequestFigures, Results, SloResult, Status, Summary,
+        TimeSeries, Timeline, TimelineEvent, UptimeResults, Vertex,
     },
 };
 
@@ -231,7 +231,7 @@ fn slos() -> Vec<SloResult> {
             expression: "availability >= 99.5%".into(),
             estimate: estimate(0.988_17, 0.0009),
             reason: None,
-            verdict: "missed".into(),
+            verdict: Judgement::Missed,
             margin: Some(-0.006_83),
         },
         SloResult {
@@ -239,7 +239,7 @@ fn slos() -> Vec<SloResult> {
             expression: "p99(latency operation=browse) <= 350ms".into(),
             estimate: estimate(0.082_9, 0.001_7),
             reason: None,
-            verdict: "met".into(),
+            verdict: Judgement::Met,
             margin: Some(0.267_1),
         },
         SloResult {
@@ -247,7 +247,7 @@ fn slos() -> Vec<SloResult> {
             expression: "p99(latency operation=export) <= 2s".into(),
             estimate: Estimate::default(),
             reason: None,
-            verdict: "undecided".into(),
+            verdict: Judgement::Undecided,
             margin: None,
         },
     ]
@@ -335,7 +335,7 @@ pub(crate) fn shop() -> Results {
         confidence: 0.95,
         duration: 600.0,
         warm_up: 60.0,
-        status: "complete".into(),
+        status: Status::Complete,
         status_reason: None,
         summary: Summary { figures: figures(1.0, 0.018), ..Summary::default() },
         clients: [
@@ -416,7 +416,6 @@ pub(crate) fn hostile(payload: &str) -> Results {
     results.description = Some(bad());
     results.variant = Some(bad());
     results.fingerprint = bad();
-    results.status = bad();
     results.status_reason = Some(bad());
     let client = results.clients["shoppers"].clone();
     results.clients.insert(bad(), client.clone());
@@ -426,7 +425,6 @@ pub(crate) fn hostile(payload: &str) -> Results {
     node.outcomes.insert(bad(), 3);
     results.nodes.insert(bad(), node);
     results.slos[0].expression = bad();
-    results.slos[0].verdict = bad();
     let series = results.series.clients["all"].clone();
     results.series.clients.insert(bad(), series);
     let series = results.series.nodes["api"].clone();

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::results::{
     DataFile, Distribution, Estimate, InstanceResults, NodeResults, RequestFigures, Results,
-    SloResult, Watched,
+    SloResult, Status, Watched,
 };
 
 /// Availability below this is shown as a failure, whether an SLO asks for it or not.
@@ -138,7 +138,7 @@ fn comes_to(out: &mut String, results: &Results) {
 }
 
 fn verdict(out: &mut String, results: &Results) {
-    let partial = if results.status == "complete" { "" } else { " partial" };
+    let partial = if results.is_complete() { "" } else { " partial" };
     let warm_up = if results.warm_up > 0.0 {
         format!(" (the first {} are not counted)", duration(results.warm_up))
     } else {
@@ -149,7 +149,7 @@ fn verdict(out: &mut String, results: &Results) {
         out,
         "<p><span class=\"status{partial}\">{}</span> {} of {}{warm_up}. Intervals are at {} \
          confidence over replications{}.</p>",
-        escape(&results.status),
+        results.status,
         plural(replications, "replication"),
         duration(results.duration),
         value(Quantity::Share, results.confidence),
@@ -222,13 +222,13 @@ fn slos(out: &mut String, title: &str, slos: &[SloResult]) {
     }
     let mut table = Table::new(title, &["", "<target", "measured", "", ""]);
     for slo in slos {
-        let class = match slo.verdict.as_str() {
-            "met" | "pass" | "as expected" => "met",
-            "missed" | "fail" | "not as expected" => "missed",
+        let class = match slo.verdict {
+            good if good.is_good() => "met",
+            bad if bad.is_bad() => "missed",
             _ => "undecided",
         };
         table.row(&[
-            Cell { class, text: slo.verdict.clone() },
+            Cell { class, text: slo.verdict.to_string() },
             Cell { class: "left", text: slo.expression.clone() },
             Cell::plain(slo_measured(slo)),
             Cell::plain(slo_remark(slo)),
@@ -524,8 +524,8 @@ fn reproduce(out: &mut String, results: &Results) {
     if !results.data.is_empty() {
         typed.push_str(" --data DIR");
     }
-    let gives = match results.status.as_str() {
-        "complete" => "the same bytes on any machine",
+    let gives = match results.status {
+        Status::Complete => "the same bytes on any machine",
         _ => "what is here, and what this run did not come to",
     };
     let _ = write!(

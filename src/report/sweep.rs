@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     results::{
-        Break, ComparedMetric, Scalability, SloResult, Sweep, SweepAxis, SweptCell, SweptFigure,
+        Break, ComparedMetric, Judgement, Scalability, SloResult, Sweep, SweepAxis, SweptCell,
+        SweptFigure,
     },
     units::show::decimals_for,
 };
@@ -64,10 +65,14 @@ pub(super) fn sweep_csv(sweep: &Sweep) -> Vec<u8> {
         }
         let verdict = |expression: &String| {
             let slo = cell.slos.iter().find(|slo| slo.expression == *expression);
-            slo.map_or_else(String::new, |slo| text(&slo.verdict))
+            slo.map_or_else(String::new, |slo| text(slo.verdict.name()))
         };
         row.extend(objectives.iter().map(verdict));
-        row.extend([cell.replications.to_string(), text(&cell.status), text(&cell.fingerprint)]);
+        row.extend([
+            cell.replications.to_string(),
+            text(cell.status.name()),
+            text(&cell.fingerprint),
+        ]);
         table.row(row);
     }
     table.bytes()
@@ -175,8 +180,8 @@ fn figure(metric: &ComparedMetric, of: &SweptCell, intervals: bool) -> String {
 }
 
 fn met(cell: &SweptCell) -> String {
-    let of = |verdict: &str| cell.slos.iter().filter(|slo| slo.verdict == verdict).count();
-    let (met, missed, all) = (of("met"), of("missed"), cell.slos.len());
+    let of = |verdict| cell.slos.iter().filter(|slo| slo.verdict == verdict).count();
+    let (met, missed, all) = (of(Judgement::Met), of(Judgement::Missed), cell.slos.len());
     let open = match all - met - missed {
         0 => String::new(),
         open => format!(", {open} open"),
@@ -227,7 +232,7 @@ pub(super) fn sentences(sweep: &Sweep, most: usize) -> Vec<String> {
 /// How many others meet all objectives with the same figure: the first of them is named, which is no merit of it.
 fn as_good(sweep: &Sweep, best: &SweptCell, by: &str) -> String {
     let value = |cell: &SweptCell| cell.figures.get(by).and_then(SweptFigure::value);
-    let meets = |cell: &&SweptCell| cell.slos.iter().all(|slo| slo.verdict == "met");
+    let meets = |cell: &&SweptCell| cell.slos.iter().all(|slo| slo.verdict == Judgement::Met);
     let same = sweep.done.iter().filter(meets).filter(|cell| value(cell) == value(best)).count();
     match same.saturating_sub(1) as u64 {
         0 => String::new(),
@@ -342,7 +347,7 @@ mod tests {
     use super::*;
     use crate::{
         report::{fixture, sweep_files},
-        results::{ComparedFigure, Estimate, Knee, SweepFindings, SweepPlan},
+        results::{ComparedFigure, Estimate, Knee, Status, SweepFindings, SweepPlan},
     };
 
     fn metric(metric: &str, unit: &str, better: &str) -> ComparedMetric {
@@ -373,7 +378,7 @@ mod tests {
         SloResult {
             expression: "availability >= 60%".to_owned(),
             estimate: Estimate { value: Some(1.0 - part / 2.0), ..Estimate::default() },
-            verdict: if part > 0.8 { "missed" } else { "met" }.to_owned(),
+            verdict: if part > 0.8 { Judgement::Missed } else { Judgement::Met },
             reason: None,
             margin: None,
             unit: None,
@@ -410,7 +415,7 @@ mod tests {
             SweptCell {
                 cell,
                 settings,
-                status: "complete".to_owned(),
+                status: Status::Complete,
                 figures: figures.map(|(name, figure)| (name.to_owned(), figure)).into(),
                 slos: vec![objective_at(part)],
                 ..SweptCell::default()
@@ -431,7 +436,7 @@ mod tests {
                 ],
                 ..SweepPlan::default()
             },
-            status: "interrupted".to_owned(),
+            status: Status::Interrupted,
             findings: SweepFindings {
                 best: Some(0),
                 best_by: Some("p99(latency)".to_owned()),

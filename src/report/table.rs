@@ -17,8 +17,8 @@ use super::{
 use crate::{
     outcome::Outcome,
     results::{
-        Aftermath, Distribution, Estimate, FaultResults, Hanging, NodeResults, RequestCounts,
-        RequestFigures, ResourceResults, Results, SloResult,
+        Aftermath, Distribution, Estimate, FaultResults, Hanging, Judgement, NodeResults,
+        RequestCounts, RequestFigures, ResourceResults, Results, SloResult,
     },
 };
 
@@ -107,7 +107,7 @@ pub(crate) fn status(results: &Results) -> String {
         "{}{}: {} - {} of {}{}; intervals at {} confidence",
         clean(&results.scenario),
         clean(&variant),
-        clean(&results.status),
+        results.status,
         plural(results.replications.len() as u64, "replication"),
         duration(results.duration),
         warm_up,
@@ -518,7 +518,7 @@ fn slos(out: &mut Lines, title: &str, slos: &[SloResult]) {
         grid.left = true;
         for slo in slos {
             grid.rows.push(vec![
-                shorten(&slo.verdict, 15),
+                slo.verdict.to_string(),
                 shorten(&slo.expression, most),
                 slo_measured(slo),
                 slo_remark(slo),
@@ -535,7 +535,7 @@ fn slos(out: &mut Lines, title: &str, slos: &[SloResult]) {
         let (measured, remark) = (slo_measured(slo), slo_remark(slo));
         let told = [measured, remark].into_iter().filter(|text| !text.is_empty());
         let told = told.collect::<Vec<_>>().join(", ");
-        let text = format!("{}  {}: {told}", clean(&slo.verdict), clean(&slo.expression));
+        let text = format!("{}  {}: {told}", slo.verdict, clean(&slo.expression));
         out.wrapped("    ", &text);
     }
 }
@@ -544,7 +544,7 @@ fn notes(out: &mut Lines, results: &Results) {
     let single = results.replications.len() == 1;
     let growing = growing(results);
     let mut judged = results.slos.iter().chain(&results.expect);
-    let open = judged.any(|slo| slo.verdict == "inconclusive");
+    let open = judged.any(|slo| slo.verdict == Judgement::Inconclusive);
     if results.warnings.is_empty() && growing.is_empty() && !single && !open {
         return;
     }

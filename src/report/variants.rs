@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     node_kind::NodeKind,
-    results::{Aftermath, FaultResults, Results},
+    results::{Aftermath, FaultResults, Judgement, Results},
 };
 
 /// Difference of two shares below which they are the same.
@@ -110,7 +110,7 @@ fn became(fault: &FaultResults) -> String {
 fn targets(variant: &Results) -> String {
     let own = || variant.slos.iter().filter(|slo| !slo.is_of_baseline());
     let judged = |verdict| own().filter(|slo| slo.verdict == verdict).count();
-    match (judged("met"), judged("inconclusive"), own().count()) {
+    match (judged(Judgement::Met), judged(Judgement::Inconclusive), own().count()) {
         (.., 0) => String::new(),
         (met, _, all) if met == all => "; it meets its targets".to_owned(),
         (met, 0, all) => format!("; it meets {met} of its {all} targets"),

@@ -7,7 +7,7 @@ use super::{
     table::slo_measured,
     text::{Quantity, clean, duration, plural, value},
 };
-use crate::results::{Aftermath, Estimate, FaultResults, Results, SloResult};
+use crate::results::{Aftermath, Estimate, FaultResults, Judgement, Results, SloResult};
 
 /// Faults told of at most.
 const FAULTS: usize = 3;
@@ -128,7 +128,7 @@ fn data(results: &Results) -> Option<String> {
     (!told.is_empty()).then(|| format!("{}.", capital(&told.join("; "))))
 }
 
-fn of<'s>(slos: &'s [SloResult], verdict: &str) -> Vec<&'s SloResult> {
+fn of<'s>(slos: &'s [SloResult], verdict: Judgement) -> Vec<&'s SloResult> {
     slos.iter().filter(|slo| slo.verdict == verdict).collect()
 }
 
@@ -141,7 +141,7 @@ fn named(slos: &[&SloResult]) -> String {
 
 fn objectives(slos: &[SloResult]) -> Option<String> {
     let n = slos.len();
-    let (missed, met) = (of(slos, "missed"), of(slos, "met"));
+    let (missed, met) = (of(slos, Judgement::Missed), of(slos, Judgement::Met));
     let open = n - missed.len() - met.len();
     let all = match n {
         1 => "its objective".to_owned(),
@@ -169,10 +169,10 @@ fn objectives(slos: &[SloResult]) -> Option<String> {
 
 /// What an experiment is to show is no success of its design.
 fn shown(expect: &[SloResult]) -> Option<String> {
-    let not = of(expect, "not as expected");
+    let not = of(expect, Judgement::NotAsExpected);
     match (expect.len(), not.len()) {
         (0, _) => None,
-        (n, 0) if of(expect, "as expected").len() == n => {
+        (n, 0) if of(expect, Judgement::AsExpected).len() == n => {
             Some("What this experiment is to show is seen.".to_owned())
         }
         (_, 0) => {
@@ -201,11 +201,11 @@ mod tests {
         }
     }
 
-    fn slo(expression: &str, verdict: &str, measured: f64) -> SloResult {
+    fn slo(expression: &str, verdict: Judgement, measured: f64) -> SloResult {
         SloResult {
             expression: expression.to_owned(),
             estimate: at(measured),
-            verdict: verdict.to_owned(),
+            verdict,
             reason: None,
             margin: None,
             unit: None,
@@ -225,9 +225,11 @@ mod tests {
         let slow = FaultResults { time_to_recover: at(12.0), ..fault("slow", [1.0, 0.1, 1.0]) };
         let never = FaultResults { occurrences: at(0.0), ..fault("never", [1.0, 0.0, 0.0]) };
         results.faults = vec![never, none, mild, slow, down];
-        results.slos =
-            vec![slo("availability >= 99%", "missed", 0.5), slo("goodput >= 1/s", "met", 2.0)];
-        results.expect = vec![slo("metastable(blink) == true", "as expected", 1.0)];
+        results.slos = vec![
+            slo("availability >= 99%", Judgement::Missed, 0.5),
+            slo("goodput >= 1/s", Judgement::Met, 2.0),
+        ];
+        results.expect = vec![slo("metastable(blink) == true", Judgement::AsExpected, 1.0)];
         assert_eq!(
             verdict(&results),
             [
@@ -292,27 +294,32 @@ mod tests {
 
     #[test]
     fn sentences_about_objectives_count_right() {
-        let told = |verdicts: &[&str]| {
+        let told = |verdicts: &[Judgement]| {
             let all: Vec<SloResult> =
-                verdicts.iter().map(|verdict| slo("availability >= 99%", verdict, 0.5)).collect();
+                verdicts.iter().map(|verdict| slo("availability >= 99%", *verdict, 0.5)).collect();
             objectives(&all)
         };
         assert_eq!(told(&[]), None);
-        assert_eq!(told(&["met"]).unwrap(), "Meets its objective.");
-        assert_eq!(told(&["met", "met"]).unwrap(), "Meets both objectives.");
+        assert_eq!(told(&[Judgement::Met]).unwrap(), "Meets its objective.");
+        assert_eq!(told(&[Judgement::Met, Judgement::Met]).unwrap(), "Meets both objectives.");
         assert_eq!(
-            told(&["met", "inconclusive"]).unwrap(),
+            told(&[Judgement::Met, Judgement::Inconclusive]).unwrap(),
             "Meets 1 of 2 objectives; one is not decided."
         );
-        assert_eq!(told(&["missed"]).unwrap(), "Misses its objective: availability >= 99% (50 %).");
-        assert!(told(&["missed"; 3]).unwrap().starts_with("Misses all 3 objectives: "));
-        assert!(told(&["missed"; 3]).unwrap().ends_with(", ..."));
-        assert!(
-            told(&["missed", "undecided", "undecided"]).unwrap().ends_with("; 2 are not decided.")
+        assert_eq!(
+            told(&[Judgement::Missed]).unwrap(),
+            "Misses its objective: availability >= 99% (50 %)."
         );
-        let seen = |verdict: &str| shown(&[slo("availability <= 9%", verdict, 0.5)]).unwrap();
-        assert!(seen("not as expected").contains("is not seen: availability <= 9% (50 %)"));
-        assert!(seen("undecided").contains("is not decided"));
+        assert!(told(&[Judgement::Missed; 3]).unwrap().starts_with("Misses all 3 objectives: "));
+        assert!(told(&[Judgement::Missed; 3]).unwrap().ends_with(", ..."));
+        assert!(
+            told(&[Judgement::Missed, Judgement::Undecided, Judgement::Undecided])
+                .unwrap()
+                .ends_with("; 2 are not decided.")
+        );
+        let seen = |verdict| shown(&[slo("availability <= 9%", verdict, 0.5)]).unwrap();
+        assert!(seen(Judgement::NotAsExpected).contains("is not seen: availability <= 9% (50 %)"));
+        assert!(seen(Judgement::Undecided).contains("is not decided"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{consistency::RtoResults, figure::Estimate};
+use super::{consistency::RtoResults, figure::Estimate, status::Status};
 
 /// Designs under a cut.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub struct Cap {
     /// Of every interval.
     pub confidence: f64,
     /// `complete`, `interrupted` or `truncated`: the worst of all designs.
-    pub status: String,
+    pub status: Status,
     /// The file as it stands (`base`), then its variants; those with a followed store and sides of a cut.
     pub designs: Vec<CapDesign>,
 }

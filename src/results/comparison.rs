@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::figure::Estimate;
+use super::{figure::Estimate, status::Status};
 
 /// Designs and how they differ.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub struct Comparison {
     /// Of every interval and verdict.
     pub confidence: f64,
     /// `complete`, `interrupted` or `truncated`: the worst of all designs.
-    pub status: String,
+    pub status: Status,
     /// Why they might not be comparable.
     pub warnings: Vec<String>,
     /// What they are compared by, in the order of the table.

@@ -1,8 +1,66 @@
 //! An objective as a run judges it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::figure::Estimate;
+
+/// What a run says of an objective.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Judgement {
+    /// The figure keeps its limit.
+    #[serde(rename = "met")]
+    Met,
+    /// It does not.
+    #[serde(rename = "missed")]
+    Missed,
+    /// Its interval holds the limit.
+    #[serde(rename = "inconclusive")]
+    Inconclusive,
+    /// Nothing was observed, the run is not complete, it depends on what is in flight at the end, or on a baseline.
+    #[serde(rename = "undecided")]
+    Undecided,
+    /// Of what is to be seen and no aim (`expect`): it is seen.
+    #[serde(rename = "as expected")]
+    AsExpected,
+    /// It is not seen.
+    #[serde(rename = "not as expected")]
+    NotAsExpected,
+}
+
+impl Judgement {
+    /// Its name in results.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Met => "met",
+            Self::Missed => "missed",
+            Self::Inconclusive => "inconclusive",
+            Self::Undecided => "undecided",
+            Self::AsExpected => "as expected",
+            Self::NotAsExpected => "not as expected",
+        }
+    }
+
+    /// As it should be.
+    #[must_use]
+    pub const fn is_good(self) -> bool {
+        matches!(self, Self::Met | Self::AsExpected)
+    }
+
+    /// As it should not be.
+    #[must_use]
+    pub const fn is_bad(self) -> bool {
+        matches!(self, Self::Missed | Self::NotAsExpected)
+    }
+}
+
+impl fmt::Display for Judgement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
 
 /// One SLO.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -11,9 +69,8 @@ pub struct SloResult {
     pub expression: String,
     /// The metric's estimate.
     pub estimate: Estimate,
-    /// From `run`, on the point estimate: `met`, `missed`; `inconclusive`: its interval holds the limit; or `undecided`:
-    /// nothing was observed, the run is not complete, it depends on what is in flight at the end, or on a baseline.
-    pub verdict: String,
+    /// From `run`, on the point estimate.
+    pub verdict: Judgement,
     /// Why it is inconclusive or undecided, or was missed without a figure.
     #[serde(default)]
     pub reason: Option<String>,

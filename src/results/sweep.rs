@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     comparison::{ComparedFigure, ComparedMetric},
     objective::SloResult,
+    status::Status,
 };
 
 /// What all cells of a sweep have in common.
@@ -57,7 +58,7 @@ pub struct SweptCell {
     /// By axis.
     pub settings: BTreeMap<String, String>,
     /// `complete` or `truncated`.
-    pub status: String,
+    pub status: Status,
     /// How many replications it has.
     pub replications: u64,
     /// By metric; what it does not have is absent.
@@ -96,7 +97,7 @@ pub struct Sweep {
     #[serde(flatten)]
     pub plan: SweepPlan,
     /// `complete`; `interrupted`: cells are missing.
-    pub status: String,
+    pub status: Status,
     /// What its cells say together.
     pub findings: SweepFindings,
     /// Those that are done, in order.

@@ -30,7 +30,7 @@ use crate::{
     results::{
         self, Blame, BudgetResults, ClientResults, DataFile, Design, Estimate, FaultResults,
         Hanging, Means, ReplicationResults, RequestFigures, RequestPool, Requests, Results,
-        SampledRequest, SeriesPool, Summary, TimeSeries, Timeline, seconds,
+        SampledRequest, SeriesPool, Status, Summary, TimeSeries, Timeline, seconds,
     },
 };
 
@@ -416,15 +416,15 @@ impl Accumulator {
     }
 
     /// A run that lacks replications was interrupted; else one that met a limit is truncated.
-    fn status(&self) -> (String, Option<String>) {
+    fn status(&self) -> (Status, Option<String>) {
         let (finished, wanted) = (self.replications.len(), self.info.replications);
         if finished < wanted {
             let reason = format!("{finished} of {wanted} replications finished");
-            ("interrupted".to_owned(), Some(reason))
+            (Status::Interrupted, Some(reason))
         } else if self.truncated.is_some() {
-            ("truncated".to_owned(), self.truncated.clone())
+            (Status::Truncated, self.truncated.clone())
         } else {
-            ("complete".to_owned(), None)
+            (Status::Complete, None)
         }
     }
 

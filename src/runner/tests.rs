@@ -14,7 +14,7 @@ use crate::{
     },
     node_kind::NodeKind,
     outcome::{Outcome, Tally},
-    results::{Evidence as _, Selection},
+    results::{Evidence as _, Selection, Status},
     stats::{CoarseHistogram, Histogram},
 };
 
@@ -241,7 +241,7 @@ fn one_replication_has_no_intervals() {
     let results = merged(RunInfo { replications: 1, ..info() }, two()[..1].to_vec()).results();
     let mean = results.summary.figures.latency.mean;
     assert_eq!((mean.value, mean.lower, mean.upper, mean.n), (Some(2.5), None, None, 1));
-    assert_eq!(results.status, "complete");
+    assert_eq!(results.status, Status::Complete);
 }
 
 #[test]
@@ -350,14 +350,14 @@ fn a_first_replication_that_ends_early_hides_nothing_of_the_others() {
 #[test]
 fn unfinished_and_truncated_runs_say_so() {
     let results = merged(info(), two()[..1].to_vec()).results();
-    assert_eq!(results.status, "interrupted");
+    assert_eq!(results.status, Status::Interrupted);
     assert_eq!(results.status_reason.as_deref(), Some("1 of 2 replications finished"));
     assert_eq!(results.seeds, [11]);
     let mut replications = two();
     replications[1].truncated = Some("10 events".to_owned());
     replications[1].ended_at = 7 * SECOND;
     let results = merged(info(), replications).results();
-    assert_eq!(results.status, "truncated");
+    assert_eq!(results.status, Status::Truncated);
     assert_eq!(results.status_reason.as_deref(), Some("replication 1: 10 events"));
     // Replies 4 in 10 s and 2 in 5 s.
     assert_eq!(results.summary.figures.throughput.value, Some(0.4));
@@ -422,7 +422,7 @@ fn replications_are_merged_in_index_order() {
 fn a_stop_keeps_the_finished_prefix() {
     let stops = Some(seeds(42, 40)[10]);
     let results = run(&Fake { breaks: None, stops }, 40).unwrap();
-    assert_eq!(results.status, "interrupted");
+    assert_eq!(results.status, Status::Interrupted);
     assert!(results.seeds.len() <= 10);
     assert_eq!(results.seeds, seeds(42, 40)[..results.seeds.len()]);
 }

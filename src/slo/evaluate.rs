@@ -9,7 +9,7 @@ use super::{
     parse::Op,
 };
 use crate::{
-    results::{Estimate, Evidence, RequestPool, Results, SloResult},
+    results::{Estimate, Evidence, Judgement, RequestPool, Results, SloResult},
     stats::needed_to_tell,
     units::show::{Quantity, count, plural, value},
 };
@@ -43,11 +43,11 @@ impl Judge {
     pub fn expected(&self, results: &Results) -> Vec<SloResult> {
         let mut each = self.verdicts(results);
         for one in &mut each {
-            match one.verdict.as_str() {
-                "met" => "as expected".clone_into(&mut one.verdict),
-                "missed" => "not as expected".clone_into(&mut one.verdict),
-                _ => {}
-            }
+            one.verdict = match one.verdict {
+                Judgement::Met => Judgement::AsExpected,
+                Judgement::Missed => Judgement::NotAsExpected,
+                open => open,
+            };
         }
         each
     }
@@ -111,10 +111,10 @@ impl Asked {
     fn result(&self, results: &Results) -> SloResult {
         let on_point = self.on_point(results);
         match self.straddled(&on_point.estimate) {
-            Some(why) if ["met", "missed"].contains(&on_point.verdict.as_str()) => {
+            Some(why) if on_point.verdict.is_good() || on_point.verdict.is_bad() => {
                 let reason = [on_point.reason.clone(), Some(why)].into_iter().flatten();
                 let reason = Some(reason.collect::<Vec<_>>().join("; "));
-                SloResult { verdict: "inconclusive".to_owned(), reason, ..on_point }
+                SloResult { verdict: Judgement::Inconclusive, reason, ..on_point }
             }
             _ => on_point,
         }
@@ -157,7 +157,7 @@ impl Asked {
             return SloResult {
                 expression: self.slo.text.clone(),
                 estimate: judged.estimate,
-                verdict: "undecided".to_owned(),
+                verdict: Judgement::Undecided,
                 reason: Some("needs `check --baseline`".to_owned()),
                 margin: None,
                 unit: Some(baseline.dimension.quantity().unit().to_owned()),
@@ -168,17 +168,16 @@ impl Asked {
         let met = judged.met;
         let other = with_bad.map_or(met, |bad| bad.met);
         let (verdict, reason) = match met {
-            None => ("undecided", Some(self.nothing())),
+            None => (Judgement::Undecided, Some(self.nothing())),
             Some(met) if other.is_some_and(|other| other != met) => {
-                ("undecided", Some(self.depends(met)))
+                (Judgement::Undecided, Some(self.depends(met)))
             }
-            Some(true) if results.status != "complete" => {
-                ("undecided", Some(format!("the run was {}", results.status)))
+            Some(true) if !results.is_complete() => {
+                (Judgement::Undecided, Some(format!("the run was {}", results.status)))
             }
-            Some(true) => ("met", None),
-            Some(false) => ("missed", judged.endless.then(|| self.endless()).flatten()),
+            Some(true) => (Judgement::Met, None),
+            Some(false) => (Judgement::Missed, judged.endless.then(|| self.endless()).flatten()),
         };
-        let verdict = verdict.to_owned();
         let (estimate, margin) = (judged.estimate, judged.margin);
         let expression = self.slo.text.clone();
         SloResult { expression, estimate, verdict, reason, margin, unit: None }

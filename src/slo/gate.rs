@@ -66,7 +66,7 @@ impl Gate {
             let hardly = one.hardly_came(hardly.as_deref(), base);
             let verdict = match () {
                 () if wrong <= error => Verdict::Fail,
-                () if shown.pass <= error && results.status == "complete" && hardly.is_none() => {
+                () if shown.pass <= error && results.is_complete() && hardly.is_none() => {
                     Verdict::Pass
                 }
                 () => Verdict::Inconclusive,
@@ -233,7 +233,7 @@ impl Objective {
         self.tell_known(&mut gated, error, shown, results.seeds.len() as u64);
         if let Some(hardly) = hardly.filter(|_| verdict == Verdict::Inconclusive) {
             (gated.reason, gated.needed) = (Some(hardly.to_owned()), None);
-        } else if verdict == Verdict::Inconclusive && results.status != "complete" {
+        } else if verdict == Verdict::Inconclusive && !results.is_complete() {
             gated.reason = Some(format!("the run was {}", results.status));
         }
         gated

@@ -13,8 +13,6 @@ use crate::{
 
 /// A share below which nobody is answered.
 const NOBODY: f64 = 0.005;
-/// Where a design stands by itself, from the mildest.
-const STATUS: [&str; 3] = ["complete", "truncated", "interrupted"];
 
 /// What is known of one design.
 #[derive(Clone, Debug)]
@@ -70,18 +68,14 @@ impl Times {
 /// Designs under cuts; none where no design has both a side and data.
 #[must_use]
 pub fn cap(designs: &[CutDesign<'_>]) -> Option<Cap> {
-    let (first, rest) = designs.split_first()?;
-    let worst = |status: &str| STATUS.iter().position(|s| *s == status).unwrap_or(STATUS.len());
+    let first = designs.first()?;
     let rows: Vec<CapDesign> = designs.iter().filter_map(design).collect();
-    let status = rest.iter().fold(&first.results.status, |status, one| {
-        if worst(&one.results.status) > worst(status) { &one.results.status } else { status }
-    });
     (!rows.is_empty()).then(|| Cap {
         windtunnel_version: env!("CARGO_PKG_VERSION").to_owned(),
         semantics_version: SEMANTICS_VERSION,
         scenario: first.results.scenario.clone(),
         confidence: first.results.confidence,
-        status: status.clone(),
+        status: designs.iter().map(|one| one.results.status).max().unwrap_or_default(),
         designs: rows,
     })
 }
@@ -157,7 +151,7 @@ fn label(sides: &[CapSide]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::SideOperations;
+    use crate::results::{SideOperations, Status};
 
     fn known(value: f64) -> Estimate {
         Estimate { value: Some(value), ..Estimate::default() }
@@ -199,11 +193,11 @@ mod tests {
 
     #[test]
     fn the_worst_status_counts_and_nothing_is_said_without_sides() {
-        let of = |status: &str| Results { status: status.into(), ..Results::default() };
-        let (fine, cut) = (of("complete"), of("interrupted"));
+        let of = |status| Results { status, ..Results::default() };
+        let (fine, cut) = (of(Status::Complete), of(Status::Interrupted));
         assert_eq!(cap(&[design(&fine), design(&cut)]), None);
         assert_eq!(cap(&[]), None);
-        let mut sided = of("complete");
+        let mut sided = of(Status::Complete);
         sided.consistency = Some(crate::results::ConsistencyResults::default());
         let with = |operations| {
             let side = SideResults { side: "a".into(), operations, ..SideResults::default() };
@@ -215,7 +209,7 @@ mod tests {
         let refused = SideOperations { availability_during: known(0.0), ..Default::default() };
         sided.faults = with([("write".to_owned(), refused)].into());
         let found = cap(&[design(&sided), design(&cut)]).unwrap();
-        assert_eq!((found.status.as_str(), found.designs.len()), ("interrupted", 1));
+        assert_eq!((found.status, found.designs.len()), (Status::Interrupted, 1));
         assert_eq!(found.designs[0].label.as_deref(), Some("side a: writes refused"));
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     problem::Problem,
     results::{
         ComparedDesign, ComparedFigure, ComparedMetric, Comparison, Difference, Estimate,
-        NodeResults, Results, SEMANTICS_VERSION, Shown,
+        Judgement, NodeResults, Results, SEMANTICS_VERSION, Shown,
     },
     slo::{Gathering, Metric, Sampled, Slo, faults_asked},
     stats::{Bounds, Paired, differences, holm, identical, mean, paired},
@@ -170,16 +170,14 @@ pub fn compare(
     let beaten = |i: usize| {
         (0..designs.len()).any(|j| j != i && beats(metrics, (&figures[i], &figures[j]), error))
     };
-    let rank = |status: &&str| ["complete", "truncated"].iter().position(|known| known == status);
-    let statuses = designs.iter().map(|design| design.results.status.as_str());
-    let status = statuses.max_by_key(|status| rank(status).unwrap_or(2)).unwrap_or_default();
+    let status = designs.iter().map(|design| design.results.status).max().unwrap_or_default();
     Comparison {
         windtunnel_version: base.windtunnel_version.clone(),
         semantics_version: SEMANTICS_VERSION,
         scenario: base.scenario.clone(),
         seeds: base.seeds.clone(),
         confidence: base.confidence,
-        status: status.to_owned(),
+        status,
         warnings: warnings(designs, named),
         metrics: metrics.iter().map(|(metric, _)| described(metric)).collect(),
         differences: differences.collect(),
@@ -252,8 +250,8 @@ impl Compared {
         };
         // What is held against a baseline, the difference tells.
         let own = || results.slos.iter().filter(|slo| !slo.is_of_baseline());
-        let judged = |wanted: fn(&str) -> bool| {
-            let all = own().filter(|slo| wanted(&slo.verdict));
+        let judged = |wanted: fn(Judgement) -> bool| {
+            let all = own().filter(|slo| wanted(slo.verdict));
             all.map(|slo| (slo.expression.clone(), slo.reason.clone())).collect()
         };
         ComparedDesign {
@@ -263,8 +261,8 @@ impl Compared {
             fingerprint: results.fingerprint.clone(),
             figures,
             objectives: own().count() as u64,
-            not_met: judged(|verdict| !["met", "inconclusive"].contains(&verdict)),
-            inconclusive: judged(|verdict| verdict == "inconclusive"),
+            not_met: judged(|verdict| !matches!(verdict, Judgement::Met | Judgement::Inconclusive)),
+            inconclusive: judged(|verdict| verdict == Judgement::Inconclusive),
             idle: results.nodes.iter().filter(idle).map(|(name, _)| name.clone()).collect(),
             issued: results.summary.figures.requests.issued,
         }

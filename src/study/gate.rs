@@ -141,13 +141,13 @@ impl Study {
                 let (look, its) =
                     beside.after(n as usize, stop).map_err(|breach| (Side::Baseline, breach))?;
                 base = Some(look);
-                if let Some(its) = its.filter(|its| its.status != "complete") {
+                if let Some(its) = its.filter(|its| !its.is_complete()) {
                     ended_early(&mut results, &its);
                 }
             }
             let objectives = gate.look(&results, error * spends, base.as_ref());
             let verdict = of_all(&objectives);
-            let over = verdict != Verdict::Inconclusive || results.status != "complete";
+            let over = verdict != Verdict::Inconclusive || !results.is_complete();
             if over || looks.peek().is_none() || stop.load(Ordering::Relaxed) {
                 return Ok(Checked { verdict, objectives, results });
             }
@@ -179,7 +179,7 @@ impl Study {
                 figures.push(one);
             })?;
             let results = run.results();
-            let complete = results.status == "complete";
+            let complete = results.is_complete();
             recorded.push(figures.look(&results));
             let look = judged.iter().find(|look| look.n == n);
             if look.is_some() && decided.is_none() || !complete {
@@ -219,8 +219,8 @@ pub enum Side {
 
 /// What was not simulated of the baseline, nothing can be held against.
 fn ended_early(own: &mut Results, baseline: &Results) {
-    if own.status == "complete" {
-        own.status.clone_from(&baseline.status);
+    if own.is_complete() {
+        own.status = baseline.status;
         let reason = baseline.status_reason.as_ref();
         own.status_reason = reason.map(|reason| format!("of the baseline: {reason}"));
     }

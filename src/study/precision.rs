@@ -62,7 +62,7 @@ impl Study {
             let results = run.results();
             let found = precision.found(&results);
             // Who stops it between two looks finds that the next one lacks replications.
-            let goes_on = results.status == "complete" && !found.reached && found.reason.is_none();
+            let goes_on = results.is_complete() && !found.reached && found.reason.is_none();
             if goes_on && looks.peek().is_some() {
                 continue;
             }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     results::{
-        Break, Knee, Scalability, SloResult, Sweep, SweepFindings, SweepPlan, SweptCell,
-        SweptFigure,
+        Break, Judgement, Knee, Scalability, SloResult, Status, Sweep, SweepFindings, SweepPlan,
+        SweptCell, SweptFigure,
     },
     scenario::sweep::paths,
     stats::Usl,
@@ -39,7 +39,8 @@ const LEAST_GROWTH: f64 = 1.2;
 #[must_use]
 pub fn swept(plan: SweepPlan, mut done: Vec<SweptCell>) -> Sweep {
     done.sort_by_key(|cell| cell.cell);
-    let status = if done.len() as u64 == plan.cells { "complete" } else { "interrupted" };
+    let status =
+        if done.len() as u64 == plan.cells { Status::Complete } else { Status::Interrupted };
     let mut findings = SweepFindings::default();
     (findings.best, findings.best_by) = best(&plan, &done).unzip();
     if !plan.drawn {
@@ -52,22 +53,22 @@ pub fn swept(plan: SweepPlan, mut done: Vec<SweptCell>) -> Sweep {
             }
         }
     }
-    Sweep { plan, status: status.to_owned(), findings, done }
+    Sweep { plan, status, findings, done }
 }
 
 fn meets(cell: &SweptCell) -> bool {
-    !cell.slos.is_empty() && cell.slos.iter().all(|slo| slo.verdict == "met")
+    !cell.slos.is_empty() && cell.slos.iter().all(|slo| slo.verdict == Judgement::Met)
 }
 
 fn missed(cell: &SweptCell) -> Option<&SloResult> {
-    cell.slos.iter().find(|slo| slo.verdict == "missed")
+    cell.slos.iter().find(|slo| slo.verdict == Judgement::Missed)
 }
 
 fn best(plan: &SweepPlan, done: &[SweptCell]) -> Option<(u64, String)> {
     let known = |by: &&&str| plan.metrics.iter().any(|metric| metric.metric == **by);
     let by = BEST_BY.iter().find(known)?;
     let value = |cell: &SweptCell| cell.figures.get(*by).and_then(SweptFigure::value);
-    let sound = done.iter().filter(|cell| meets(cell) && cell.status == "complete");
+    let sound = done.iter().filter(|cell| meets(cell) && cell.status == Status::Complete);
     let valued = sound.filter_map(|cell| Some((cell.cell, value(cell)?)));
     let best = valued.min_by(|a, b| a.1.total_cmp(&b.1))?;
     Some((best.0, (*by).to_owned()))
@@ -204,7 +205,12 @@ mod tests {
         }
     }
 
-    fn cell(plan: &SweepPlan, cell: u64, verdict: &str, [p99, goodput]: [f64; 2]) -> SweptCell {
+    fn cell(
+        plan: &SweepPlan,
+        cell: u64,
+        verdict: Judgement,
+        [p99, goodput]: [f64; 2],
+    ) -> SweptCell {
         let [a, b] = [cell as usize / 4, cell as usize % 4];
         let settings = [(0, a), (1, b)].map(|(axis, place)| {
             (plan.axes[axis].path.clone(), plan.axes[axis].values[place].clone())
@@ -219,7 +225,7 @@ mod tests {
         SweptCell {
             cell,
             settings: settings.into(),
-            status: "complete".to_owned(),
+            status: Status::Complete,
             figures: [
                 ("p99(latency)".to_owned(), figure(p99)),
                 ("goodput".to_owned(), figure(goodput)),
@@ -228,7 +234,7 @@ mod tests {
             slos: vec![SloResult {
                 expression: "p99(latency) <= 1s".to_owned(),
                 estimate: Estimate::default(),
-                verdict: verdict.to_owned(),
+                verdict,
                 reason: None,
                 margin: None,
                 unit: None,
@@ -240,13 +246,22 @@ mod tests {
     #[test]
     fn lines_run_along_one_axis_each() {
         let plan = plan();
-        let verdicts = ["missed", "missed", "met", "met", "met", "inconclusive", "missed", "met"];
+        let verdicts = [
+            Judgement::Missed,
+            Judgement::Missed,
+            Judgement::Met,
+            Judgement::Met,
+            Judgement::Met,
+            Judgement::Inconclusive,
+            Judgement::Missed,
+            Judgement::Met,
+        ];
         let done: Vec<SweptCell> = (0..8)
             .rev()
             .map(|i| cell(&plan, i, verdicts[i as usize], [1.0 / (1.0 + i as f64), 10.0]))
             .collect();
         let sweep = swept(plan, done);
-        assert_eq!(sweep.status, "complete");
+        assert_eq!(sweep.status, Status::Complete);
         assert_eq!(
             (sweep.findings.best, sweep.findings.best_by.as_deref()),
             (Some(7), Some("p99(latency)"))
@@ -266,10 +281,11 @@ mod tests {
     fn throughput_that_grows_is_fitted() {
         let plan = plan();
         let law = Usl { gamma: 50.0, sigma: 0.05, kappa: 0.01 };
-        let done = (4..8)
-            .map(|i| cell(&plan, i, "met", [1.0, law.at([1.0, 2.0, 4.0, 8.0][i as usize - 4])]));
+        let done = (4..8).map(|i| {
+            cell(&plan, i, Judgement::Met, [1.0, law.at([1.0, 2.0, 4.0, 8.0][i as usize - 4])])
+        });
         let sweep = swept(plan.clone(), done.collect());
-        assert_eq!(sweep.status, "interrupted");
+        assert_eq!(sweep.status, Status::Interrupted);
         let [of] = &sweep.findings.scalability[..] else { panic!() };
         assert!((of.n_peak.unwrap() - law.peak().unwrap()).abs() < 1e-3, "{of:?}");
         assert_eq!(of.with["variant"], "other");

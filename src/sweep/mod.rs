@@ -13,8 +13,8 @@ pub use findings::swept;
 
 use crate::{
     results::{
-        ComparedFigure, ComparedMetric, Estimate, Results, SEMANTICS_VERSION, SloResult, SweepAxis,
-        SweepPlan, SweptCell, SweptFigure,
+        ComparedFigure, ComparedMetric, Estimate, Results, SEMANTICS_VERSION, SloResult, Status,
+        SweepAxis, SweepPlan, SweptCell, SweptFigure,
     },
     scenario::{
         cells::Cells,
@@ -194,7 +194,7 @@ impl Sweeping<'_> {
         };
         Ok(gathered.map(|gathered| {
             let (results, gathered) = gathered.into_parts();
-            if results.seeds.is_empty() || results.status == "interrupted" {
+            if results.seeds.is_empty() || results.status == Status::Interrupted {
                 return None;
             }
             let figures = self.metrics.iter().zip(&gathered);
@@ -205,7 +205,7 @@ impl Sweeping<'_> {
                 cell: cell as u64,
                 key: key.to_owned(),
                 settings: self.cells.settings(cell).into_iter().collect::<BTreeMap<_, _>>(),
-                status: results.status.clone(),
+                status: results.status,
                 replications: results.seeds.len() as u64,
                 figures: figures.collect(),
                 slos: objectives(&results),

@@ -186,7 +186,8 @@ fn money_is_an_objective_that_is_met_or_missed() {
         let variant = variant.map(str::to_owned);
         let overrides = Overrides { sets, variant, ..Overrides::default() };
         let results = run::run("scenario.yaml", &Alone(&text), &overrides, 2);
-        let verdicts: Vec<String> = results.slos.iter().map(|slo| slo.verdict.clone()).collect();
+        let verdicts: Vec<String> =
+            results.slos.iter().map(|slo| slo.verdict.to_string()).collect();
         (results.summary.cost.unwrap().per_month.value.unwrap(), verdicts)
     };
     // (0.03 + 0.34) x 730 = 270.10, $10.28 for a million of 36,000 an hour.

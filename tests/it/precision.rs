@@ -175,5 +175,5 @@ fn the_library_does_it_too_and_keeps_what_was_finished_when_stopped() {
     assert!(reached.reached && reached.p99.unwrap() <= 0.1, "{reached:?}");
     assert!(!run.samples.is_empty() && run.results.slos.len() == 1);
     let stopped = study.run_to(precision, &AtomicBool::new(true)).unwrap().results;
-    assert_eq!((stopped.status.as_str(), stopped.seeds.len()), ("interrupted", 0));
+    assert_eq!((stopped.status.name(), stopped.seeds.len()), ("interrupted", 0));
 }

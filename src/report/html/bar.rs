@@ -47,7 +47,7 @@ pub(super) fn bar(slo: &SloResult) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::Estimate;
+    use crate::results::{Estimate, Judgement};
 
     fn of(expression: &str, [lower, value, upper]: [f64; 3], margin: f64) -> Option<String> {
         bar(&SloResult {
@@ -58,7 +58,7 @@ mod tests {
                 upper: Some(upper),
                 ..Estimate::default()
             },
-            verdict: "met".to_owned(),
+            verdict: Judgement::Met,
             reason: None,
             margin: Some(margin),
             unit: None,

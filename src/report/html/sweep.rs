@@ -12,7 +12,7 @@ use crate::{
         sweep::{grid, headline, sentences, settings},
         text::{escape, plural},
     },
-    results::{Sweep, SweptCell},
+    results::{Status, Sweep, SweptCell},
 };
 
 /// Rows of the table at most; `cells.csv` has all.
@@ -22,11 +22,11 @@ const ROWS: usize = 500;
 pub(crate) fn page(sweep: &Sweep, plots: &[Plot]) -> String {
     let mut out = String::new();
     begin(&mut out, &format!("{}: sweep", escape(&sweep.plan.scenario)), "", &[]);
-    let partial = if sweep.status == "complete" { "" } else { " partial" };
+    let partial = if sweep.status == Status::Complete { "" } else { " partial" };
     let _ = writeln!(
         out,
         "<p><span class=\"status{partial}\">{}</span> {}.</p>",
-        escape(&sweep.status),
+        sweep.status,
         escape(&headline(sweep))
     );
     out.push_str("<h2>What the cells say</h2>\n<ul>\n");

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use super::{table::kept_together, *};
 use crate::{
     report::{figures, fixture, plots, topology},
-    results::{InstanceSeries, Vertex},
+    results::{InstanceSeries, Status, Vertex},
 };
 
 #[test]
@@ -197,7 +197,7 @@ fn tags_are_balanced() {
 #[test]
 fn partial_and_empty_runs_say_so() {
     let mut results = fixture::nothing_decided();
-    results.status = "interrupted".into();
+    results.status = Status::Interrupted;
     results.status_reason = Some("stopped after 3 of 10 replications".into());
     results.replications.truncate(1);
     let html = of(&results);

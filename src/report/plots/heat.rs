@@ -16,7 +16,7 @@ use crate::{
         sweep::short,
         text::{Quantity, clean, shorten, value},
     },
-    results::{ComparedMetric, Sweep, SweptCell, SweptFigure},
+    results::{ComparedMetric, Judgement, Sweep, SweptCell, SweptFigure},
 };
 
 const WIDTH: i32 = 1120;
@@ -245,7 +245,8 @@ fn field(
     if text.chars().count() as i32 * 7 + 6 <= width && height >= 16 {
         canvas.text(&text, middle, Look::plain().size(11).coloured(ink).centred());
     }
-    let missed = cell.is_some_and(|cell| cell.slos.iter().any(|slo| slo.verdict == "missed"));
+    let missed =
+        cell.is_some_and(|cell| cell.slos.iter().any(|slo| slo.verdict == Judgement::Missed));
     if missed && width >= 10 && height >= 10 {
         let (x, y) = (right - 6, top + 6);
         for (from, to) in [((x - 3, y - 3), (x + 3, y + 3)), ((x - 3, y + 3), (x + 3, y - 3))] {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::{
     problem::Problems,
-    results::{NodeResults, NodeSeries, Requests, RequestsInWindow, Selection, TimeSeries},
+    results::{NodeResults, NodeSeries, Requests, RequestsInWindow, Selection, Status, TimeSeries},
     slo::{Names, check},
     stats::Histogram,
 };
@@ -95,7 +95,7 @@ impl Fake {
         Results {
             confidence: self.confidence,
             warm_up: 2.0,
-            status: "complete".to_owned(),
+            status: Status::Complete,
             nodes: BTreeMap::from([("api".to_owned(), node)]),
             series: TimeSeries {
                 start: (0..12).map(f64::from).collect(),
@@ -202,7 +202,7 @@ fn verdicts_on_point_estimates() {
         ("p95(latency) <= 9.1s in 50% of runs", "met"),
         ("availability(client=idle) >= 90% in 50% of runs", "undecided"),
     ] {
-        assert_eq!(judge(text, &fake()).verdict, verdict, "{text}");
+        assert_eq!(judge(text, &fake()).verdict.name(), verdict, "{text}");
     }
 }
 
@@ -270,7 +270,7 @@ fn an_interval_that_holds_the_limit_decides_nothing() {
         ("availability(client=idle) >= 1%", "undecided", Some("no request was sent".to_owned())),
     ] {
         let result = judge(text, &wide);
-        assert_eq!((result.verdict.as_str(), &result.reason), (verdict, &reason), "{text}");
+        assert_eq!((result.verdict.name(), &result.reason), (verdict, &reason), "{text}");
     }
     let narrow = Fake { confidence: 0.1, ..fake() };
     for (text, verdict) in [
@@ -279,7 +279,7 @@ fn an_interval_that_holds_the_limit_decides_nothing() {
         ("availability >= 91%", "inconclusive"),
         ("availability >= 93%", "missed"),
     ] {
-        assert_eq!(judge(text, &narrow).verdict, verdict, "{text}");
+        assert_eq!(judge(text, &narrow).verdict.name(), verdict, "{text}");
     }
 }
 
@@ -292,7 +292,7 @@ fn what_is_to_be_seen_can_be_inconclusive_too() {
     for (replication, requests) in wide.parts.iter().enumerate() {
         judge.push(&One { requests, results: wide.results_of(replication) });
     }
-    let verdicts = judge.expected(&wide.results_of(0)).into_iter().map(|r| r.verdict);
+    let verdicts = judge.expected(&wide.results_of(0)).into_iter().map(|r| r.verdict.name());
     assert_eq!(verdicts.collect::<Vec<_>>(), ["inconclusive", "as expected"]);
 }
 
@@ -302,7 +302,8 @@ fn an_incomplete_run_meets_nothing() {
     let mut problems = Problems::default();
     let texts = ["availability >= 50%", "availability >= 95%"].map(str::to_owned);
     let slos = check("slos", &texts, &Names::default(), &mut problems);
-    let results = Results { status: "interrupted".to_owned(), ..fake.results_of(0) };
-    let verdicts: Vec<_> = fake.judge(&slos, &results).into_iter().map(|r| r.verdict).collect();
+    let results = Results { status: Status::Interrupted, ..fake.results_of(0) };
+    let verdicts: Vec<_> =
+        fake.judge(&slos, &results).into_iter().map(|r| r.verdict.name()).collect();
     assert_eq!(verdicts, ["undecided", "missed"]);
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::{
     problem::Problems,
-    results::{Estimate, FaultResults, Requests, Selection},
+    results::{Estimate, FaultResults, Requests, Selection, Status},
     slo::{BaselineFigures, BaselineLook, Metric, Names, check},
     stats::Histogram,
 };
@@ -72,7 +72,7 @@ fn judged(expression: &str, runs: &[One], random: &[(&str, f64)]) -> Gated {
         ..FaultResults::default()
     };
     let results = Results {
-        status: "complete".to_owned(),
+        status: Status::Complete,
         confidence: 0.95,
         seeds: vec![0; runs.len()],
         faults: random.iter().map(fault).collect(),
@@ -208,7 +208,7 @@ fn of_many_objectives_one_fails_only_if_it_is_surer() {
     for one in &runs {
         gate.push(one);
     }
-    let status = "complete".to_owned();
+    let status = Status::Complete;
     let results = Results { status, confidence: 0.95, seeds: vec![0; 40], ..Results::default() };
     assert!(gate.look(&results, 0.05, None).iter().all(|one| one.verdict == Verdict::Inconclusive));
 }
@@ -234,7 +234,7 @@ fn against_with(
     assert!(!problems.any_error(), "{:?}", problems.into_vec());
     let random_ids: Vec<String> = random.iter().map(|(id, _)| (*id).to_owned()).collect();
     let results = |runs: usize| Results {
-        status: "complete".to_owned(),
+        status: Status::Complete,
         confidence: 0.95,
         seeds: vec![0; runs],
         faults: random
