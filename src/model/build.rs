@@ -17,7 +17,7 @@ use crate::{
         kinds::{NodeSpec, of_kind},
         node::Node,
         plan::Prepared,
-        service::program::Program,
+        service::{ServiceSpec, program::Program},
         span::{Span, Work},
     },
 };
@@ -32,6 +32,8 @@ pub struct Assembly<'a> {
     pub seed: u64,
     /// Its faults.
     pub timeline: &'a Timeline,
+    /// What the node that is being built is at first and after each change of the design.
+    pub versions: Vec<&'a NodeSpec>,
     /// Where lanes are made.
     pub agenda: Agenda,
     /// Owner and own index of each tick so far.
@@ -63,6 +65,7 @@ impl<'a> Assembly<'a> {
             prepared,
             seed,
             timeline,
+            versions: Vec::new(),
             agenda,
             ticks,
             limiters: 0,
@@ -72,7 +75,12 @@ impl<'a> Assembly<'a> {
     }
 }
 
-impl Assembly<'_> {
+impl<'a> Assembly<'a> {
+    /// The services among these versions.
+    pub fn steps(&self) -> Vec<&'a ServiceSpec> {
+        self.versions.iter().filter_map(|spec| spec.steps()).collect()
+    }
+
     /// A stream of draws: entity (a path of names) and purpose.
     pub fn stream(&self, entity: &str, purpose: &str) -> Stream {
         Stream::new(self.seed, entity, purpose)

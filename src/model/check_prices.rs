@@ -56,7 +56,7 @@ fn traffic(names: &Names, problems: &mut Problems) {
     ];
     let silent = "no message has a size";
     for ((price, class), unused) in prices.by_class().iter().zip(PAID).zip(unused) {
-        let Some(why) = unused.or_else(|| (!names.carries()).then_some(silent)) else { continue };
+        let Some(why) = unused.or_else(|| (!names.carries).then_some(silent)) else { continue };
         if price.is_some() {
             let help = match why {
                 _ if why == silent => "give sizes: `size`, `reply`, `value_size`",

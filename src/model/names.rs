@@ -65,6 +65,10 @@ pub struct Names {
     pub feeds: BTreeMap<NodeId, Vec<NodeId>>,
     /// Some calls are tried elsewhere: at other instances than those that failed.
     pub goes_elsewhere: bool,
+    /// Calls must hand on the cold half of frames.
+    pub carries: bool,
+    /// Something in the design knows of connections.
+    pub knows_connections: bool,
     /// Nodes at which connections of pools end, those behind balancers of layer 4 included.
     pub far_ends: Vec<NodeId>,
 }
@@ -89,6 +93,8 @@ impl Names {
             tracked: Tracked::default(),
             feeds: BTreeMap::new(),
             goes_elsewhere: false,
+            carries: false,
+            knows_connections: false,
             far_ends: Vec::new(),
             design,
         };
@@ -100,7 +106,9 @@ impl Names {
         names.tracked = names.tracked();
         names.feeds = names.find_feeds();
         names.goes_elsewhere = names.any_edge(|edge, _| edge.goes_elsewhere());
+        names.carries = names.any_carries();
         names.far_ends = names.find_far_ends();
+        names.knows_connections = names.any_connection();
         names
     }
 
@@ -393,8 +401,7 @@ impl Names {
         reached
     }
 
-    /// Whether calls must hand on the cold half of frames.
-    pub fn carries(&self) -> bool {
+    fn any_carries(&self) -> bool {
         let design = &self.design;
         let links = design.network.links.iter().any(|l| l.bandwidth.is_some());
         let clients = design.clients.values().any(|c| {
@@ -416,7 +423,12 @@ impl Names {
 
     /// What a node is at first and after each change of the design; once, if nothing changes it.
     pub fn versions(&self, id: NodeId) -> Vec<&NodeSpec> {
-        let mut all = vec![self.spec(id)];
+        self.versions_of(id, self.spec(id))
+    }
+
+    /// The same of a node whose spec is at hand.
+    pub fn versions_of<'n>(&'n self, id: NodeId, spec: &'n NodeSpec) -> Vec<&'n NodeSpec> {
+        let mut all = vec![spec];
         if self.design.versions.is_empty() {
             return all;
         }

@@ -20,6 +20,7 @@ use crate::{
             load::Profile,
         },
         names::Names,
+        network::ground::Ground,
         traces::{
             Data, Rows,
             operations::{LEFT_OUT, Reader},
@@ -51,6 +52,8 @@ pub struct Prepared {
     pub curves: BTreeMap<String, Arc<Curve>>,
     /// Latencies between regions.
     pub matrix: Vec<(String, String, f64)>,
+    /// Where everything stands.
+    pub ground: Ground,
 }
 
 impl Tables for Prepared {
@@ -66,7 +69,8 @@ impl Prepared {
     /// Loads and builds what the design needs; problems are reported at their paths.
     pub fn new(names: &Names, data: &dyn Data, problems: &mut Problems) -> Self {
         let design = names.design.as_ref();
-        let mut prepared = Self { rows: rows(design, data, problems), ..Self::default() };
+        let rows = rows(design, data, problems);
+        let mut prepared = Self { rows, ground: Ground::of(names), ..Self::default() };
         for (name, client) in &design.clients {
             prepared.replayed(&name.0, client, (names, data), problems);
             prepared.keys(&name.0, client, data, problems);

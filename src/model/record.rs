@@ -28,6 +28,8 @@ pub use snapshot::{NodeSnapshot, Snapshot};
 
 /// Requests kept as samples per replication.
 const SAMPLES: usize = 1000;
+/// So many phases before and after the last one are looked at first.
+const NEAR: usize = 8;
 
 /// Figures of one node in the making.
 #[derive(Clone, Debug, Default)]
@@ -191,6 +193,8 @@ pub struct Recorder {
     pub fingerprint: u64,
     /// Instants at which faults begin and end, from 0 on; empty without faults.
     pub phases: Vec<u64>,
+    /// The one asked for last.
+    phase: usize,
     /// Good and decided requests by the phase of their intended send.
     pub by_phase: Vec<(u64, u64)>,
     /// Clients that send now and then, by index, and when.
@@ -356,8 +360,16 @@ impl Recorder {
     }
 
     /// The phase in which a request is sent.
-    pub(super) fn phase_of(&self, intended: u64) -> usize {
-        self.phases.partition_point(|&start| start <= intended) - 1
+    pub(super) fn phase_of(&mut self, intended: u64) -> usize {
+        // Where many instances die, phases are many and short, and that of the next request is not far from the last one's.
+        let all = self.phases.len();
+        let (from, to) = (self.phase.saturating_sub(NEAR), (self.phase + NEAR).min(all));
+        let is_near = self.phases[from] <= intended
+            && self.phases.get(to).is_none_or(|&later| intended < later);
+        let (from, to) = if is_near { (from, to) } else { (0, all) };
+        let begun = self.phases[from..to].partition_point(|&start| start <= intended);
+        self.phase = from + begun - 1;
+        self.phase
     }
 
     /// A request is still open at the end, has sent this many attempts, and may wait for what was lost.

@@ -123,6 +123,7 @@ impl Simulation {
         for (id, (name, spec)) in design.nodes.iter().enumerate() {
             let kind = (spec.kind(), id as NodeId);
             routes.push(Route::with_draws(kind, (names, prepared), (&name.0, seed)));
+            assembly.versions = names.versions_of(id as NodeId, spec);
             let built = built(spec).build(id as NodeId, &format!("node/{}", name.0), &mut assembly);
             nodes.push(AnyNode::new(built));
         }
@@ -132,9 +133,9 @@ impl Simulation {
             nodes.push(AnyNode::Client(Box::new(built)));
         }
         let (data, letters) = (Observer::of(names).map(Box::new), Letters::of(names).map(Box::new));
-        let laden = names.carries() || data.is_some() || letters.is_some();
+        let laden = names.carries || data.is_some() || letters.is_some();
         record.pools = PoolBooks::of(&assembly.pools);
-        let connections = names.knows_connections().then(Box::<Connections>::default);
+        let connections = names.knows_connections.then(Box::<Connections>::default);
         let world = World {
             agenda: assembly.agenda,
             frames: Frames::default(),
@@ -143,7 +144,7 @@ impl Simulation {
             record,
             routes: routes.into(),
             attributes: Attributes::new(names.columns.len()),
-            carries: names.carries(),
+            carries: names.carries,
             ticks: Tick::all(names, &assembly.ticks).into(),
             laden: laden || connections.is_some(),
             connections,

@@ -95,6 +95,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "function",
             "connection",
             "network",
+            "network/ground",
             "network/places",
             "purchase",
             "queue",

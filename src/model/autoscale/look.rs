@@ -38,7 +38,7 @@ impl Simulation {
             let all = scaling.places.all.iter().enumerate();
             let free = all.filter(|(_, place)| place.state == State::Off);
             for place in free.map(|(number, _)| number as u16) {
-                let within = self.world.network.within.guests((node, place));
+                let within = self.world.network.ground.within.guests((node, place));
                 let guests = scaling.places.guests().iter().map(|&guest| (guest, place));
                 // Nothing is inside yet.
                 for host in std::iter::once((node, place)).chain(guests).chain(within) {

@@ -38,7 +38,7 @@ impl Built for LoadBalancerSpec {
             // One pool: the policy sees all instances alike.
             sizes = vec![sizes.iter().sum()];
         }
-        let versions = assembly.names.versions(id).into_iter().filter_map(|spec| match spec {
+        let versions = assembly.versions.clone().into_iter().filter_map(|spec| match spec {
             NodeSpec::LoadBalancer(balancer) => Some(balancer.to.cumulative()),
             _ => None,
         });

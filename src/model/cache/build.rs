@@ -75,7 +75,7 @@ impl Built for CacheSpec {
         let mut server = shape.server(id, path, assembly);
         let keeps = assembly.names.keeps_expired(id);
         // Lives that are drawn, or end early, in any version.
-        let mut versions = assembly.names.versions(id).into_iter();
+        let mut versions = assembly.versions.iter();
         let timed = versions.any(|spec| matches!(spec, NodeSpec::Cache(c) if c.times_lives()));
         for (i, instance) in server.instances.iter_mut().enumerate() {
             let stream = assembly.stream(&format!("{path}/{i}"), "eviction");

@@ -36,7 +36,7 @@ pub fn are_alone(spec: &ClientSpec, names: &Names) -> bool {
         facts.replicas.is_none() && !matches!(facts.reach, Reach::Answer { .. } | Reach::Inside)
     });
     let followed = !names.tracked.followed.is_empty();
-    let laden = names.carries() || followed || names.knows_connections();
+    let laden = names.carries || followed || names.knows_connections;
     direct && !lossy && design.faults.is_empty() && !laden
 }
 

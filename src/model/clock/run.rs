@@ -5,10 +5,10 @@
 use super::{Drift, Offset};
 use crate::{
     engine::{
-        law::{Sampler, Tables, to_nanos},
+        law::{Sampler, to_nanos},
         random::{Stream, hash_str, mix},
     },
-    model::{ids::Host, names::Names, replication::callers::Within},
+    model::{ids::Host, names::Names, plan::Prepared, replication::callers::Within},
 };
 
 /// The time of day as a run begins, ns: so far from 0 that no clock is before that.
@@ -122,11 +122,11 @@ impl Clock {
 
 impl Clocks {
     /// Of a design, if any clock of it is ever wrong.
-    pub fn of(names: &Names, tables: &dyn Tables, seed: u64) -> Option<Self> {
+    pub fn of(names: &Names, prepared: &Prepared, seed: u64) -> Option<Self> {
         names.wrong_clocks()?;
         let spec = names.design.clocks.clone().unwrap_or_default();
         let wrong = Wrong {
-            offset: spec.offset.map(|law| law.compile(tables).expect("the law was checked")),
+            offset: spec.offset.map(|law| law.compile(prepared).expect("the law was checked")),
             drift: spec.drift.map_or(0.0, |drift| drift.0),
             resync: spec.resync.map(|every| every.0),
             draws: Stream::new(seed, "clocks", "set"),
@@ -136,7 +136,7 @@ impl Clocks {
             let clock = |inst: u64| Clock::new(wrong.draw(site ^ inst, 0));
             (0..spec.kind().facts().instances).map(clock).collect()
         });
-        Some(Self { nodes: nodes.collect(), wrong, sites, within: Within::of(names) })
+        Some(Self { nodes: nodes.collect(), wrong, sites, within: prepared.ground.within.clone() })
     }
 
     /// The clock of an instance, set as often as it is by an instant; none: it is a client, whose clock is right.

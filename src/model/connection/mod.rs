@@ -79,7 +79,7 @@ impl Names {
     }
 
     /// Whether anything in the design knows of connections.
-    pub fn knows_connections(&self) -> bool {
+    pub fn any_connection(&self) -> bool {
         let limited = |node: &super::kinds::NodeSpec| node.kind().far_end().is_told_of();
         !self.far_ends.is_empty()
             || self.design.nodes.values().chain(self.design.later()).any(limited)
@@ -87,7 +87,8 @@ impl Names {
 
     /// Whether connections end at the instances of a node, or it counts them.
     pub fn ends_connections(&self, node: NodeId) -> bool {
-        self.far_ends.contains(&node)
-            || self.versions(node).iter().any(|spec| spec.kind().far_end().is_told_of())
+        let is_told = |spec: &&super::kinds::NodeSpec| spec.kind().far_end().is_told_of();
+        self.knows_connections
+            && (self.far_ends.contains(&node) || self.versions(node).iter().any(is_told))
     }
 }

@@ -78,7 +78,10 @@ pub struct Observer {
 impl Observer {
     /// Of a design, if any store of it is followed.
     pub fn of(names: &Names) -> Option<Self> {
-        let design = &names.design;
+        let (design, tracked) = (&names.design, &names.tracked);
+        if !tracked.messages && tracked.followed.is_empty() {
+            return None;
+        }
         let history = design.history.unwrap_or_default();
         let settings = Settings {
             keys: history.share(),
@@ -105,10 +108,10 @@ impl Observer {
             repeats,
             levels,
             leases,
-            messages,
             ref transactions,
-        } = &names.tracked;
-        let (hands, about) = (names.tracked.hands_tokens(), updates.clone());
+            ..
+        } = tracked;
+        let (hands, about) = (tracked.hands_tokens(), updates.clone());
         let new = |store: &NodeId| {
             let what = (updates.contains_key(store), repeats);
             (*store, Watched::new(settings, told(*store), what))
@@ -116,7 +119,7 @@ impl Observer {
         let watched = followed.iter().filter(|_| !history.0.none);
         let stores = watched.map(new).collect();
         let views = Views::of(names).map(Box::new);
-        (messages || !followed.is_empty()).then_some(Self {
+        Some(Self {
             carried: BySlot::default(),
             repeated: Repeats::default(),
             answered: BySlot::default(),

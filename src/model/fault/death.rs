@@ -53,9 +53,11 @@ pub struct Rebirth {
 
 /// The nodes whose processes can die of themselves.
 pub fn mortals(names: &Names, tables: &dyn Tables, seed: u64) -> BTreeMap<NodeId, Rebirth> {
-    let ids = 0..names.nodes().len() as NodeId;
-    let mortal = ids.filter(|&id| names.versions(id).iter().any(|spec| spec.kind().is_mortal()));
-    mortal.map(|id| (id, Rebirth::of(id, names, tables, (seed, "boot")))).collect()
+    let nodes = (0..).zip(names.specs());
+    let mortal = nodes.filter(|&(id, spec)| {
+        names.versions_of(id, spec).iter().any(|version| version.kind().is_mortal())
+    });
+    mortal.map(|(id, _)| (id, Rebirth::of(id, names, tables, (seed, "boot")))).collect()
 }
 
 impl Rebirth {

@@ -174,7 +174,7 @@ impl Simulation {
         for &host in hosts {
             let Some(clocks) = &mut self.world.clocks else { return };
             let faster = clocks.disturb(host, wrong, begins, now);
-            let guests = self.world.network.within.guests(host);
+            let guests = self.world.network.ground.within.guests(host);
             for (node, inst) in guests.into_iter().chain([host]) {
                 self.nodes[usize::from(node)].set_clock(inst, faster, &mut self.world);
             }
@@ -261,7 +261,7 @@ impl Simulation {
         }
         // What runs within it shares its fate.
         if matches!(harm, Harm::Down { .. } | Harm::Off | Harm::Paused) {
-            for guest in self.world.network.within.guests(host) {
+            for guest in self.world.network.ground.within.guests(host) {
                 self.harm(guest, harm, begins);
             }
         }

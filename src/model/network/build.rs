@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     LinkSpec,
     line::{Line, LineOf},
-    links::{Carriage, Link, More, Network, SPREAD},
+    links::{Carriage, Link, More, Network},
 };
 use crate::{
     engine::{
@@ -18,7 +18,6 @@ use crate::{
         names::Names,
         network::places::{Class, SOMEBODY, zone_name},
         plan::Prepared,
-        replication::callers::Within,
     },
     units::Bandwidth,
 };
@@ -52,24 +51,13 @@ pub fn network(assembly: &mut Assembly<'_>) -> Network {
         zones: names.zones.len() + 2,
         links: Table::default(),
         between: BTreeMap::new(),
-        homes: Table::default(),
-        zones_of_instances: Vec::new(),
+        ground: assembly.prepared.ground.clone(),
         disturbances: Vec::new(),
-        hosts: Vec::new(),
-        within: Within::of(names),
         inside: link(Latency::Constant(0.0), "link/inside", assembly),
         paid: Vec::new(),
         probes: 0,
         special: false,
     };
-    for id in 0..names.nodes().len() {
-        net.place(&names.places_of_processes(id as u16));
-        net.hosts.push(names.host(id as u16));
-    }
-    net.hosts.resize(net.hosts.len() + names.clients().len(), None);
-    for client in names.design.clients.values() {
-        net.place(&names.origins(client.zones()));
-    }
     let n = net.zones as Zone;
     for from in 0..n {
         for to in 0..n {
@@ -88,7 +76,7 @@ pub fn network(assembly: &mut Assembly<'_>) -> Network {
     }
     net.look_closer();
     // Without any size there is nothing to count.
-    if names.is_priced() && names.carries() {
+    if names.is_priced() && names.carries {
         net.count_bytes(names);
     }
     net
@@ -104,15 +92,6 @@ impl Network {
         self.paid = zones.chain(between).filter_map(class).collect();
         for (at, _) in &self.paid {
             self.links[*at].carry_in_full();
-        }
-    }
-
-    fn place(&mut self, zones: &[Zone]) {
-        if zones.iter().all(|z| *z == zones[0]) {
-            self.homes.push(u32::from(zones[0]));
-        } else {
-            self.homes.push(self.zones_of_instances.len() as u32 | SPREAD);
-            self.zones_of_instances.extend_from_slice(zones);
         }
     }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::{
     books::LinkMeasured,
     disturbed::Disturbance,
+    ground::{Ground, SPREAD},
     line::{Line, LineOf},
 };
 use crate::{
@@ -18,9 +19,8 @@ use crate::{
         table::Table,
     },
     model::{
-        ids::{End, NONE, NodeId, Slot, Zone},
+        ids::{End, NONE, Slot, Zone},
         network::PAID,
-        replication::callers::Within,
     },
 };
 
@@ -207,19 +207,11 @@ pub struct Network {
     pub links: Table<Link>,
     /// Links of nodes and clients that have one of their own, by both ends and their zones.
     pub between: BTreeMap<(End, End), usize>,
-    /// Where each entity stands: its one zone, or the first place of its instances in
-    /// `zones_of_instances` with
-    /// [`SPREAD`].
-    pub homes: Table<u32>,
-    /// Zone of each instance of the entities that stand in several.
-    pub zones_of_instances: Vec<Zone>,
+    /// Where everything stands.
+    pub ground: Ground,
     /// Faults at work on messages.
     pub disturbances: Vec<Disturbance>,
-    /// The entity each is inside of, and what carries messages between the two; empty: none is.
-    pub hosts: Vec<Option<NodeId>>,
-    /// Processes that stand where another entity's instance does.
-    pub within: Within,
-    /// The way within a host.
+    /// The way within a host, of whoever is inside of another.
     pub inside: Link,
     /// Links whose bytes are paid for, and the class of each; empty where nothing has a price.
     pub paid: Vec<(usize, usize)>,
@@ -230,38 +222,28 @@ pub struct Network {
     pub special: bool,
 }
 
-/// Marks the home of an entity that stands in several zones.
-pub const SPREAD: u32 = 1 << 31;
-
 impl Network {
-    #[inline(always)]
-    fn zone(&self, home: u32, inst: u16) -> usize {
-        if home & SPREAD == 0 {
-            return home as usize;
-        }
-        usize::from(self.zones_of_instances[(home & !SPREAD) as usize + usize::from(inst)])
-    }
-
     /// Zone of an instance.
     pub fn zone_of(&self, node: u16, inst: u16) -> Zone {
-        self.zone(self.homes[usize::from(node)], inst) as Zone
+        self.ground.zone(self.ground.homes[usize::from(node)], inst) as Zone
     }
 
     /// The link from one place (node, instance) to another, whoever stands there.
     #[inline(always)]
     pub fn link(&mut self, from: (u16, u16), to: (u16, u16)) -> &mut Link {
-        let (a, b) = (self.homes[usize::from(from.0)], self.homes[usize::from(to.0)]);
+        let homes = &self.ground.homes;
+        let (a, b) = (homes[usize::from(from.0)], homes[usize::from(to.0)]);
         let (a, b) = if (a | b) & SPREAD == 0 {
             (a as usize, b as usize)
         } else {
-            (self.zone(a, from.1), self.zone(b, to.1))
+            (self.ground.zone(a, from.1), self.ground.zone(b, to.1))
         };
         &mut self.links[a * self.zones + b]
     }
 
     /// The link from one place to another, which may be one of those two nodes alone.
     pub fn link_between(&mut self, from: (u16, u16), to: (u16, u16)) -> &mut Link {
-        let (from, to) = (self.within.whose(from), self.within.whose(to));
+        let (from, to) = (self.ground.within.whose(from), self.ground.within.whose(to));
         let ends = ((from.0, self.zone_of(from.0, from.1)), (to.0, self.zone_of(to.0, to.1)));
         match self.between.get(&ends) {
             Some(&at) => &mut self.links[at],
@@ -271,8 +253,8 @@ impl Network {
 
     /// Whether messages need a closer look.
     pub(super) fn look_closer(&mut self) {
-        let inside = self.hosts.iter().any(Option::is_some) || !self.within.is_empty();
-        self.special = inside || !self.disturbances.is_empty() || !self.between.is_empty();
+        self.special =
+            self.ground.is_shared() || !self.disturbances.is_empty() || !self.between.is_empty();
     }
 
     /// Bytes sent so far over each class that can have a price, lost ones included; 0 where nothing has one.

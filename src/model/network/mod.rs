@@ -4,6 +4,7 @@ pub mod books;
 pub mod build;
 pub mod check;
 pub mod disturbed;
+pub mod ground;
 pub mod line;
 pub mod links;
 pub mod places;

@@ -143,9 +143,9 @@ impl Network {
         (slot, kind): (Slot, u8),
         message: Message,
     ) -> Fate {
-        let host = |node: u16| self.hosts[usize::from(node)];
+        let host = |node: u16| self.ground.hosts[usize::from(node)];
         let (caller, callee) = (from, to);
-        let (from, to) = (self.within.whose(from), self.within.whose(to));
+        let (from, to) = (self.ground.within.whose(from), self.ground.within.whose(to));
         let within = from == to && caller != callee;
         if within || host(from.0) == Some(to.0) || host(to.0) == Some(from.0) {
             self.inside.send(agenda, (slot, kind), || message);

@@ -142,6 +142,7 @@ impl Consumers {
         (id, instances): (NodeId, u64),
         assembly: &Assembly<'_>,
     ) -> Option<Self> {
+        spec.consumed().next()?;
         let names = assembly.names;
         let site = Assembly::site(names.name(id));
         let source = |consumed: &ConsumeFields| {
@@ -167,7 +168,7 @@ impl Consumers {
         let all = instances as usize;
         let (leaving, posted) = (vec![false; all], vec![0; all]);
         let first = spec.background.len();
-        (!sources.is_empty()).then_some(Self { sources, places, leaving, posted, first, site })
+        Some(Self { sources, places, leaving, posted, first, site })
     }
 
     /// The identity for draws of the next thing an instance sends or does.

@@ -530,7 +530,7 @@ impl World {
         let from = unpack(f.parent);
         let down = host.0 < self.first_client && self.hosts.is_down(host);
         // What a caller asks itself is a request: `errors` fail it.
-        let asks = self.network.within.whose(from) != from;
+        let asks = self.network.ground.within.whose(from) != from;
         let fails = !down && asks && self.hosts.fails(host, id);
         if !down && !fails {
             return false;

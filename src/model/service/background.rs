@@ -80,6 +80,9 @@ impl Background {
         (path, instances): (&str, u64),
         assembly: &mut Assembly<'_>,
     ) -> Option<Self> {
+        if specs[0].background.is_empty() {
+            return None;
+        }
         let task = |(i, spec): (usize, &BackgroundSpec)| {
             let path = format!("{path}/background/{i}");
             let stream = assembly.stream(&path, "every");
@@ -99,7 +102,7 @@ impl Background {
         let standing = vec![Standing::default(); tasks.len() * instances as usize];
         let op = assembly.names.op(&(OPERATION.to_owned(), None)).unwrap_or(PROBE);
         let away = vec![false; instances as usize];
-        (!tasks.is_empty()).then_some(Self { tasks, versions, op, standing, away })
+        Some(Self { tasks, versions, op, standing, away })
     }
 
     /// It is as that version of the service says from now on; a lease counts from the last success.

@@ -26,7 +26,6 @@ use crate::{
         build::{Assembly, Built, built},
         ids::NodeId,
         kind::Kind,
-        kinds::NodeSpec,
         node::Node,
         queue::consumers::Consumers,
         resilience::policy::EdgeState,
@@ -53,8 +52,7 @@ impl Built for ServiceSpec {
         };
         let mut server = self.server(&shape, (id, path), assembly);
         server.push_out = self.full == Some(FullRoomSpec::PushOut);
-        let versions = assembly.names.versions(id);
-        let specs: Vec<&ServiceSpec> = versions.into_iter().filter_map(NodeSpec::steps).collect();
+        let specs: Vec<&ServiceSpec> = assembly.steps();
         let own = Background::new(&specs, (path, shape.instances), assembly);
         server.background = own.map(Box::new);
         server.consumers = Consumers::new(self, (id, shape.instances), assembly).map(Box::new);
@@ -93,7 +91,7 @@ impl ServiceSpec {
                 compiler.work(work, "/work");
             }
             for (i, target) in self.calls.iter().enumerate() {
-                let (call, path) = ((None, None, None), format!("/calls/{i}"));
+                let (call, path) = ((None, None, None), ["/calls/", &i.to_string()].concat());
                 let bound = compiler.bound(&target.0);
                 compiler.call(&target.0, call, false, &path);
                 compiler.fallback(&target.0, call, false, &path);
@@ -144,8 +142,7 @@ impl ServiceSpec {
         server.patience = patience;
         // Those of the instances were the last to be made.
         let first_tick = assembly.ticks.len() as u64 - shape.instances;
-        let versions = assembly.names.versions(id);
-        let specs: Vec<&ServiceSpec> = versions.into_iter().filter_map(NodeSpec::steps).collect();
+        let specs: Vec<&ServiceSpec> = assembly.steps();
         let accepts = server.inbound.as_ref().and_then(|inbound| inbound.accepts);
         let first = (first_tick as u32, accepts);
         server.inbound = Inbound::new(&specs, first, assembly).map(Box::new);
@@ -198,7 +195,8 @@ impl Shape {
         assembly: &mut Assembly<'_>,
     ) -> Instance {
         let tick = assembly.tick(id, number as u32);
-        let stream = |purpose| assembly.stream(&format!("{path}/{number}"), purpose);
+        let entity = [path, "/", &number.to_string()].concat();
+        let stream = |purpose| assembly.stream(&entity, purpose);
         let room = |purpose| Room::new(&self.discipline, stream(purpose));
         let workers = |capacity| Workers { capacity, busy: Area::default(), room: room("worker") };
         Instance {
@@ -240,7 +238,7 @@ impl Shape {
     pub fn server(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Server {
         let mut program = Program::default();
         let mut versions = Vec::new();
-        for spec in assembly.names.versions(id) {
+        for spec in assembly.versions.clone() {
             let before = std::mem::take(&mut program.entries);
             program = built(spec).compile(path, program, assembly);
             // What was on its way is served as before.
@@ -258,8 +256,8 @@ impl Shape {
         if versions.len() == 1 {
             versions.clear();
         }
-        let far = assembly.names.kind(id).far_end();
         let inbound = assembly.names.ends_connections(id).then(|| {
+            let far = assembly.names.kind(id).far_end();
             let accepts = Accepts {
                 login: program.code.len() as u16,
                 keep_alive: far.keep_alive.unwrap_or(u64::MAX),

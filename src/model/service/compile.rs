@@ -332,7 +332,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
     /// the same: it is the n-th of its kind in its endpoint.
     pub(super) fn common(&mut self, kind: &str, path: &str) -> u64 {
         let endpoint = path.split('/').nth(1).unwrap_or_default();
-        let kind = format!("{endpoint}/{kind}");
+        let kind = [endpoint, "/", kind].concat();
         let hash = hash_str(0x5174, &kind);
         let count = self.sites.entry(kind).or_default();
         *count += 1;
@@ -347,7 +347,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
 
     /// Adds a demand.
     pub fn demand(&mut self, formula: &crate::engine::law::DurationFormula, path: &str) -> u16 {
-        let entity = format!("{}{path}", self.entity);
+        let entity = [&self.entity, path].concat();
         let demand = self.assembly.demand(formula, &entity);
         self.program.demands.push(demand);
         self.program.demands.len() as u16 - 1
