@@ -66,7 +66,8 @@ impl Simulation {
         names: &Names,
     ) {
         let asked = names.guaranteed();
-        for (node, ConsistencyMeasured { broken, .. }) in seen {
+        let kept = seen.iter().filter(|(node, _)| !names.forgets(**node));
+        for (node, ConsistencyMeasured { broken, .. }) in kept {
             let found = [
                 (GuaranteeSpec::ReadYourWrites, broken.read_your_writes),
                 (GuaranteeSpec::MonotonicReads, broken.monotonic_reads),

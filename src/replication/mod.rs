@@ -7,6 +7,7 @@
 //!
 //! **Invariant.** What a replica does is a function of what it was told, in that order, and of its draws.
 
+mod backup;
 mod contract;
 mod damage;
 pub mod data;
@@ -25,6 +26,7 @@ mod repairs;
 mod tests;
 mod words;
 
+pub use backup::Saved;
 pub use contract::{Context, Effect, Protocol};
 pub use damage::Strike;
 pub use fences::{Fence, Fences};
@@ -32,6 +34,6 @@ pub use message::Message;
 #[cfg(test)]
 pub use words::group;
 pub use words::{
-    APPLIED, Act, Answer, AntiEntropy, Dots, Failure, Known, Law, Laws, Level, MOST_LEADERS, Note,
-    Once, Operation, Peer, Phase, Start, Ticket, Timer, Work, index_of, place, term_of,
+    APPLIED, Act, Answer, AntiEntropy, Begin, Dots, Failure, Known, Law, Laws, Level, MOST_LEADERS,
+    Note, Once, Operation, Peer, Phase, Start, Ticket, Timer, Work, index_of, place, term_of,
 };

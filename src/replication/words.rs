@@ -339,6 +339,15 @@ pub const fn term_of(place: u64) -> u64 {
     place >> 40
 }
 
+/// Where the entries of somebody begin in a log: what earlier ones gave the places between is not in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begin {
+    /// The place of the first.
+    pub first: u64,
+    /// The place of the entry before it.
+    pub before: u64,
+}
+
 /// Laws of the design that a replica draws from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Law {

@@ -14,7 +14,7 @@ pub struct BackupsResults {
     pub restores: Estimate,
     /// Keys they were restored with, summed over those.
     pub keys: Estimate,
-    /// From when the process of a shard was back until it served again, s, the longest.
+    /// From when the process of a shard was back until it served again, s, the longest; of replicas that of the first one that was restored.
     pub time: Estimate,
     /// From the instant to which a shard was restored until it had lost its data, s, the longest.
     pub age: Estimate,
@@ -28,7 +28,7 @@ pub struct BackupsResults {
 pub struct RestoredResults {
     /// The shard.
     pub shard: u64,
-    /// When its process was back, s.
+    /// When its process was back, or that of the replica that was restored first, s.
     pub from: f64,
     /// When it served again, s.
     pub to: f64,

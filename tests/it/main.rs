@@ -87,6 +87,7 @@ mod reported;
 mod resharding;
 mod resilience;
 mod resources;
+mod restored_replicas;
 mod rolling;
 mod saga_logs;
 mod sagas;

@@ -110,6 +110,17 @@ fn what_a_failover_lost_is_lost_and_no_violation() {
     assert_eq!(broken(&found), [0.0; 4]);
 }
 
+#[test]
+fn a_log_whose_voters_have_forgotten_it_promises_nothing() {
+    // All begin with nothing, and so give the same places again: who is asked for more cannot tell.
+    let wiped = "faults: [{id: dead, at: 30s, for: 10ms, crash: {node: kv, lose_data: true}}]";
+    let design = design(ALL, "zones: [a, b, c], replication: {raft: {replicas: 3}}", wiped);
+    // Without tries that might write twice, for the sake of which nothing would be promised either.
+    let found =
+        results_of(&design.replace(", retry: {attempts: 3, backoff: constant(20ms)}", ""), 2);
+    assert!(broken(&found).iter().sum::<f64>() > 0.0, "{:?}", broken(&found));
+}
+
 /// Pages behind a cache in each of three zones, edited and looked at.
 fn cached(guarantees: &str) -> String {
     format!(

@@ -52,6 +52,13 @@ impl Observer {
         }
     }
 
+    /// No replica of a shard has anything any more, but that can be restored.
+    pub fn loses_shard(&mut self, (store, shard): (NodeId, u16), now: u64) {
+        if let Some(watched) = self.stores.get_mut(&store) {
+            watched.loses_shard(shard, now);
+        }
+    }
+
     /// A shard that had lost all holds these versions again, by key.
     pub fn restored(&mut self, (store, shard): (NodeId, u16), versions: &[(u64, u64)]) {
         if let Some(watched) = self.stores.get_mut(&store) {

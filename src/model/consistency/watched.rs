@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashTable;
 
+use super::backed_up::BackedUp;
 use crate::{
     engine::random::mix,
     history::{
@@ -60,7 +61,7 @@ pub(super) struct Watched {
     /// Keys whose one copy was lost, how many versions had been accepted by then, and when that was.
     wiped: Vec<(Vec<u64>, u64, u64)>,
     /// Likewise those that can be restored.
-    backed_up: Vec<BackedUp>,
+    backed_up: BackedUp,
     /// Likewise those that were damaged.
     damaged: Vec<(Vec<u64>, u64, u64)>,
     /// Versions of which the one copy was damaged without a word, and when.
@@ -73,16 +74,6 @@ pub(super) struct Watched {
     /// All that a cache ever answered for; of those that came to a store with a log, their places there.
     late: BTreeMap<u64, Option<u64>>,
     pub(super) measured: ConsistencyMeasured,
-}
-
-/// Keys of a shard whose one copy was lost, but for what is kept elsewhere.
-#[derive(Debug)]
-struct BackedUp {
-    shard: u16,
-    /// As of those that are lost for good.
-    gone: (Vec<u64>, u64, u64),
-    /// By key, how far that goes with which the shard was restored; none: it has not been.
-    kept: Option<BTreeMap<u64, u64>>,
 }
 
 /// Writes that are attempts at the same.
@@ -168,7 +159,7 @@ impl Watched {
             by_stamp: matches!(told, Told::Stamp { .. }),
             inverted: (told == Told::Stamp { wrong: true }).then(BTreeMap::new),
             wiped: Vec::new(),
-            backed_up: Vec::new(),
+            backed_up: BackedUp::default(),
             damaged: Vec::new(),
             rotten: BTreeMap::new(),
             corrupted: false,
@@ -212,18 +203,24 @@ impl Watched {
 
     /// The one copy of these keys is gone; of which shard, if that can be restored.
     pub(super) fn wiped(&mut self, keys: Vec<u64>, backed_up: Option<u16>, now: u64) {
-        let gone = (keys, self.accepted, now);
         match backed_up {
-            None => self.wiped.push(gone),
-            Some(shard) => self.backed_up.push(BackedUp { shard, gone, kept: None }),
+            None => self.wiped.push((keys, self.accepted, now)),
+            Some(shard) => self.backed_up.lost(shard, Some(keys), (self.accepted, now)),
         }
+    }
+
+    /// No replica of a shard has anything any more, but that can be restored.
+    pub(super) fn loses_shard(&mut self, shard: u16, now: u64) {
+        let of_log = self.last.iter().filter(|((of, _), _)| *of == shard).map(|(_, last)| *last);
+        let by_stamp = self.history.placed().filter(|_| self.by_stamp).map(|(_, p)| p.order);
+        let upto = of_log.chain(by_stamp).max().unwrap_or(0);
+        self.backed_up.lost(shard, None, (upto, now));
     }
 
     /// A shard holds these versions again.
     pub(super) fn restored(&mut self, shard: u16, versions: &[(u64, u64)]) {
         let places = self.places(versions);
-        let open = self.backed_up.iter_mut().filter(|one| one.shard == shard && one.kept.is_none());
-        open.for_each(|one| one.kept = Some(places.clone()));
+        self.backed_up.restored(shard, &places);
     }
 
     /// The places of versions, by key.
@@ -297,9 +294,11 @@ impl Watched {
     fn duplicates(&self, mut shard: impl FnMut(u64) -> u16) -> Option<u64> {
         let done = self.attempts.as_ref()?.done.iter();
         let stays = |((_, key, _, order), _): &(&(u64, u64, u64, u64), &bool)| {
-            let reigns = self.reigns.get(&shard(*key)).into_iter().flatten();
+            let shard = shard(*key);
+            let reigns = self.reigns.get(&shard).into_iter().flatten();
             // What was acknowledged since does not matter here: it is of another life of the leader.
             !reigns.into_iter().any(|reign| reign.since.is_none() && reign.lost(*order))
+                && self.backed_up.takes((*key, *order), shard).is_none()
         };
         let stays: Vec<_> = done.filter(stays).collect();
         let of_one = stays.chunk_by(|((one, ..), _), ((other, ..), _)| one == other);
@@ -346,8 +345,13 @@ impl Watched {
     }
 
     /// Acknowledged writes that nobody holds, nor anything that was taken by who knew of them: because a later one took
-    /// their place, because a clock made them older than an earlier one, or with the last who held them.
-    fn lost_by_stamp(&self, held: &BTreeSet<u64>) -> [Vec<Loss>; 3] {
+    /// their place, because a clock made them older than an earlier one, or with the last who held them; but for those that are
+    /// `restored`, by version, which were lost otherwise.
+    fn lost_by_stamp(
+        &self,
+        held: &BTreeSet<u64>,
+        restored: &BTreeMap<u64, Loss>,
+    ) -> [Vec<Loss>; 4] {
         let mut kept = held.clone();
         let mut knew: Vec<(u64, u64)> = self.knew.iter().copied().collect();
         knew.sort_unstable();
@@ -367,8 +371,12 @@ impl Watched {
         }
         let inverted =
             |version: u64| self.inverted.as_ref().is_some_and(|all| all.contains_key(&version));
-        let mut lost = [const { Vec::new() }; 3];
+        let mut lost = [const { Vec::new() }; 4];
         for write in self.history.acknowledged().filter(|w| !kept.contains(&w.place.version)) {
+            if let Some(loss) = restored.get(&write.place.version) {
+                lost[3].push(*loss);
+                continue;
+            }
             let replaced = newest.get(&write.key).is_some_and(|order| *order >= write.place.order);
             let why = if replaced { usize::from(inverted(write.place.version)) } else { 2 };
             lost[why].push(Loss::of(&write, replaced.then_some(write.at)));
@@ -424,28 +432,22 @@ impl Watched {
         self.history.acknowledged().filter_map(lost).collect()
     }
 
-    /// Acknowledged writes of shards that lost all, which are newer than what was kept of them.
-    fn lost_with_backups(&self, (store, held): (NodeId, &Holdings)) -> Vec<Loss> {
-        let one = |one: &BackedUp| {
-            let (keys, upto, at) = &one.gone;
-            let kept = one.kept.clone().unwrap_or_else(|| {
-                let kept = held.kept.get(&(store, one.shard));
-                self.places(kept.map_or(&[], Vec::as_slice))
-            });
-            (keys.clone(), kept, *upto, *at)
-        };
-        let all: Vec<_> = self.backed_up.iter().map(one).collect();
-        if all.is_empty() {
-            return Vec::new();
+    /// Acknowledged writes of shards that lost all, which are newer than what was kept of them, by version; those that had not
+    /// been lost before.
+    fn lost_with_backups(&self, mut shard: impl FnMut(u64) -> u16) -> BTreeMap<u64, Loss> {
+        if self.backed_up.is_empty() {
+            return BTreeMap::new();
         }
         let lost = |write: Acknowledged| {
             let Place { order, version } = write.place;
-            let (.., at) = all.iter().find(|(keys, kept, upto, _)| {
-                order <= *upto
-                    && keys.binary_search(&write.key).is_ok()
-                    && kept.get(&write.key).is_none_or(|kept| order > *kept)
-            })?;
-            (!self.behind.contains_key(&version)).then(|| Loss::of(&write, Some(*at)))
+            let shard = shard(write.key);
+            let of_log =
+                self.last.range((shard, 0)..).next().is_some_and(|((of, _), _)| *of == shard);
+            let order = if of_log { self.log_place(&write) } else { order };
+            let at = self.backed_up.takes((write.key, order), shard)?;
+            let waits = self.behind.contains_key(&version);
+            let before = self.first_without(&write, shard).is_some_and(|reign| reign.at < at);
+            (!waits && !before).then(|| (version, Loss::of(&write, Some(at))))
         };
         self.history.acknowledged().filter_map(lost).collect()
     }
@@ -458,29 +460,40 @@ impl Watched {
         }
     }
 
-    /// An acknowledged write of an earlier term that was not in the log a later one began with.
-    fn lost_in_failover(&self, write: &Acknowledged, shard: u16) -> Option<Loss> {
+    /// The first later term that began with a log without an acknowledged write of an earlier one.
+    fn first_without(&self, write: &Acknowledged, shard: u16) -> Option<&Reign> {
         let order = self.log_place(write);
         let lost =
             |reign: &&Reign| reign.lost(order) && reign.since.is_none_or(|since| write.at < since);
-        let reign = self.reigns.get(&shard)?.iter().find(lost)?;
+        self.reigns.get(&shard)?.iter().find(lost)
+    }
+
+    /// Such a write.
+    fn lost_in_failover(&self, write: &Acknowledged, shard: u16) -> Option<Loss> {
+        let reign = self.first_without(write, shard)?;
         // Whoever leads no more may go on for a while.
         Some(Loss::of(write, Some(reign.at.max(write.at))))
     }
 
     /// All those.
-    fn lost_in_failovers(&self, mut shard: impl FnMut(u64) -> u16) -> Vec<Loss> {
+    fn lost_in_failovers(
+        &self,
+        restored: &BTreeMap<u64, Loss>,
+        mut shard: impl FnMut(u64) -> u16,
+    ) -> Vec<Loss> {
         if self.reigns.is_empty() {
             return Vec::new();
         }
-        let lost = |write: Acknowledged| self.lost_in_failover(&write, shard(write.key));
-        self.history.acknowledged().filter_map(lost).collect()
+        let others = self.history.acknowledged();
+        let others = others.filter(|write| !restored.contains_key(&write.place.version));
+        others.filter_map(|write| self.lost_in_failover(&write, shard(write.key))).collect()
     }
 
     /// Acknowledged writes that went with the copies of their shard's log that held them, without anybody going on with less.
     fn lost_with_logs(
         &self,
         (store, held): (NodeId, &Holdings),
+        restored: &BTreeMap<u64, Loss>,
         mut shard: impl FnMut(u64) -> u16,
     ) -> Vec<Loss> {
         if held.logs.is_empty() {
@@ -490,7 +503,8 @@ impl Watched {
             let shard = shard(write.key);
             let left = held.logs.get(&(store, shard))?.get(&write.key).copied().unwrap_or(0);
             let order = self.log_place(&write);
-            let gone = left < order && order < u64::MAX;
+            let gone =
+                left < order && order < u64::MAX && !restored.contains_key(&write.place.version);
             (gone && self.lost_in_failover(&write, shard).is_none()).then(|| Loss::of(&write, None))
         };
         self.history.acknowledged().filter_map(lost).collect()
@@ -516,12 +530,21 @@ impl Watched {
     ) -> ConsistencyMeasured {
         let mut with_all = self.lost_with_copies(&self.wiped, &BTreeMap::new());
         let mut corrupt = self.lost_with_copies(&self.damaged, &self.rotten);
-        let by_restore = self.lost_with_backups((store, held));
-        with_all.extend(self.lost_with_logs((store, held), &mut shard));
-        let in_failovers = self.lost_in_failovers(&mut shard);
+        let mut backed_up = std::mem::take(&mut self.backed_up);
+        backed_up.ends(|shard| {
+            let kept = held.kept.get(&(store, shard));
+            self.places(kept.map_or(&[], Vec::as_slice))
+        });
+        self.backed_up = backed_up;
+        let restored = self.lost_with_backups(&mut shard);
+        with_all.extend(self.lost_with_logs((store, held), &restored, &mut shard));
+        let in_failovers = self.lost_in_failovers(&restored, &mut shard);
         let duplicates = self.duplicates(shard);
-        let [replaced, by_clock, by_all] =
-            if self.by_stamp { self.lost_by_stamp(&held.versions) } else { Default::default() };
+        let [replaced, by_clock, by_all, by_restore] = if self.by_stamp {
+            self.lost_by_stamp(&held.versions, &restored)
+        } else {
+            [Vec::new(), Vec::new(), Vec::new(), restored.into_values().collect()]
+        };
         if self.corrupted {
             corrupt.extend(by_all);
         } else {

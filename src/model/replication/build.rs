@@ -52,6 +52,9 @@ impl StoreSpec {
                 if assembly.names.rolls_back(id) {
                     all.iter_mut().for_each(Process::look_back);
                 }
+                if self.is_backed_up() {
+                    all.iter_mut().for_each(Process::backed_up);
+                }
                 all
             },
             draws: {
@@ -94,7 +97,9 @@ impl StoreSpec {
                 let holds = serving.contains(&me);
                 Process::Quorum(Box::new(quorum::Quorum::new(config, me, holds).near(near(me))))
             };
-            return (0..places.len() as Peer).map(process).collect();
+            // Who keeps backups comes behind them.
+            let all = places.len() - usize::from(self.is_backed_up());
+            return (0..all as Peer).map(process).collect();
         }
         if let Some(spec) = &spec.multi_leader {
             let config = spec.config(self.shard_count() as u16, mode, lanes);

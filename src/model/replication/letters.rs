@@ -17,7 +17,7 @@ use crate::{
         queue::post::Post,
         world::{World, pack, unpack},
     },
-    replication::{Fence, Message, Peer, Timer, Work, data::Item},
+    replication::{Fence, Message, Peer, Saved, Timer, Work, data::Item},
 };
 
 /// What a frame carries.
@@ -176,10 +176,10 @@ pub enum Batch {
 pub struct Image {
     /// The instant, ns.
     pub at: u64,
-    /// By key, or in the order in which it was written.
-    pub held: Vec<(u64, Item)>,
-    /// Of all that is held, the writes that are known to have been done.
-    pub done: Vec<Item>,
+    /// What is kept already is void: a later leader began without some of it.
+    pub anew: bool,
+    /// What it was.
+    pub saved: Saved,
 }
 
 /// What a shard and whoever keeps its backups tell one another.
@@ -454,6 +454,29 @@ impl World {
                     self.release(copy);
                 }
             }
+        }
+    }
+
+    /// A letter has come to a process that does not run, on a host that does, which says so.
+    pub fn turn_back(&mut self, slot: Slot) {
+        let f = &self.frames[slot];
+        let (host, id, from) = ((f.node, f.inst), f.id, unpack(f.parent));
+        let cargo = self.letters.as_mut().map(|letters| letters.take(slot)).unwrap_or_default();
+        self.release(slot);
+        self.bounce((host, from), cargo, id, false);
+    }
+
+    /// What processes of a node have sent one another says nothing any more, wherever it is.
+    pub fn forget_messages(&mut self, node: NodeId, among: &std::ops::Range<Peer>) {
+        let Some(letters) = &mut self.letters else { return };
+        let frames = &self.frames;
+        let is_of = |(slot, cargo): &(Slot, &Cargo)| {
+            let to = |slot: Slot| frames[slot].node == node && among.contains(&frames[slot].inst);
+            matches!(cargo, Cargo::Message(from, _) if among.contains(from)) && to(*slot)
+        };
+        let all: Vec<Slot> = letters.cargo.iter().filter(is_of).map(|(slot, _)| slot).collect();
+        for slot in all {
+            letters.put(slot, Cargo::None);
         }
     }
 

@@ -79,6 +79,14 @@ impl Names {
         if self.writes_twice() { Vec::new() } else { all }
     }
 
+    /// Whether voters of a log may forget whom they voted for and what they had, so that others may lead with less: then places are
+    /// given twice. Where there are backups whoever has forgotten does not lead.
+    pub fn forgets(&self, store: NodeId) -> bool {
+        let kind = self.kind(store);
+        let votes = kind.replication().is_some_and(|spec| spec.raft.is_some());
+        votes && self.loses_data() && !kind.is_backed_up()
+    }
+
     /// Whether one order explains all answers of a store in every run: a log or strict quorums, disks that keep what was
     /// acknowledged, no caches before it, and no write that may be done twice.
     pub fn promises_order(&self, store: NodeId) -> bool {

@@ -196,6 +196,11 @@ impl Tally {
         self.shards[shard].led_term
     }
 
+    /// The newest term that anybody stood for or led a shard in: the first one began with the run.
+    pub fn last_term(&self, shard: usize) -> u64 {
+        self.shards[shard].last_term.max(self.shards[shard].led_term).max(1)
+    }
+
     /// A message arrived.
     pub fn message(&mut self, name: &'static str, now: u64) {
         if now >= self.from {

@@ -124,8 +124,8 @@ impl Server {
         if let Some(promises) = &mut self.promises {
             promises.forget(inst, world.now());
         }
-        if let Some(backups) = &mut self.backups {
-            backups.crash(inst);
+        if self.backups.is_some() {
+            self.crash_backups(inst, world);
         }
         self.forgets_transactions(inst, world);
     }

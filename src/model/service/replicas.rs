@@ -26,6 +26,7 @@ use crate::{
             group::TELL,
             letters::{Cargo, Envelope, News},
         },
+        store::backups::Phase as BackupPhase,
         world::World,
     },
     outcome::Outcome,
@@ -160,6 +161,14 @@ impl Server {
         self.begin_backups(inst, world);
         self.resumes_transactions(inst, world);
         self.asks_how_decided(inst, world);
+        let backups = self.backups.as_ref();
+        if backups.is_none_or(|backups| backups.phase(inst) == BackupPhase::Serves) {
+            self.starts_replica(inst, world);
+        }
+    }
+
+    /// Likewise, if nothing keeps it from that.
+    pub(super) fn starts_replica(&mut self, inst: Peer, world: &mut World) {
         let Some(group) = &mut self.group else { return };
         let wiped = std::mem::take(&mut group.members[usize::from(inst)].wiped);
         let how = if wiped { Start::Empty } else { Start::Again };
@@ -208,7 +217,13 @@ impl Server {
         let mut kept = |shard, versions| drop(held.kept.insert((self.node, shard), versions));
         self.backups.iter().for_each(|backups| backups.each_kept(&mut kept));
         let Some(group) = &self.group else { return };
+        let kept = held.kept.iter().filter(|((node, _), _)| *node == self.node);
+        held.versions.extend(kept.flat_map(|(_, all)| all).map(|(_, version)| *version));
+        let gone = |shard| self.backups.as_ref().is_some_and(|backups| backups.is_gone(shard));
         group.left_of_logs(&mut |shard, left| {
+            if gone(shard) {
+                return;
+            }
             let all = held.logs.entry((self.node, shard)).or_default();
             if let Some((key, upto)) = left {
                 let known = all.entry(key).or_default();
@@ -230,6 +245,9 @@ impl Server {
     pub(super) fn at_replica(&mut self, slot: Slot, point: Point, world: &mut World) {
         if self.log.is_some() {
             return self.at_copy(slot, point, world);
+        }
+        if self.backups.is_some() && self.is_restoring(slot, world) {
+            return;
         }
         let (phase, write) = match point {
             Point::Arrived { write } => (Phase::Arrived, write),
@@ -281,6 +299,9 @@ impl Server {
 
     /// A letter has come: its work begins, or the replica is told.
     pub(super) fn take_letter(&mut self, slot: Slot, world: &mut World) {
+        if self.backups.is_some() && self.is_turned_back(slot, world) {
+            return;
+        }
         let Some(letters) = &world.letters else { return };
         let Some(group) = &mut self.group else { return };
         let work = match letters.get(slot) {
@@ -289,6 +310,7 @@ impl Server {
                 message.work()
             }
             Cargo::Fed(_) => return self.hears_of_feed(slot, world),
+            Cargo::Kept(_) => return self.hears_of_backup(slot, world),
             _ => Work::None,
         };
         let entry = match work {
@@ -307,7 +329,11 @@ impl Server {
         world.release(slot);
         match cargo {
             Cargo::Message(from, message) => {
+                let work = if self.backups.is_some() { message.work() } else { Work::None };
                 self.tell_replica(inst, world, |process, cx| process.message(from, message, cx));
+                if work != Work::None {
+                    self.keeps_what_came(inst, work);
+                }
             }
             Cargo::Timer(timer) => {
                 self.tell_replica(inst, world, |process, cx| process.timer(timer, cx));
@@ -340,6 +366,9 @@ impl Server {
         let &Cargo::Timer(timer) = letters.get(slot) else {
             if self.is_of_feed(slot, world) {
                 return self.hears_of_feed(slot, world);
+            }
+            if self.backups.is_some() {
+                return self.backup_due(slot, world);
             }
             if let Some(broker) = self.log_clock(slot) {
                 self.log_timed(broker, world);
@@ -477,6 +506,9 @@ impl Server {
         let deletes = self.relays.is_some() && self.relays_hear(inst, &note, world);
         if self.feeding.is_some() && !deletes {
             self.feeds_hear(inst, &note, world);
+        }
+        if self.backups.is_some() {
+            self.backups_hear(inst, &note, world);
         }
         let Some(group) = &mut self.group else { return };
         let now = world.now();

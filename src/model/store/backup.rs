@@ -20,6 +20,10 @@ use crate::{
 /// is over (`unavailable`, cause `restoring`); it counts as down for `availability_time`. It then holds what was kept: what was acknowledged and
 /// came after that is lost (`lost_by_cause.restore`).
 ///
+/// Of a shard with replicas the leader sends, what is committed; of a `quorum` one replica that is up, what it has, which need not be all. What one replica lost the others
+/// have, and tell it. Only when none has its data any more (each lost them, and was not rebuilt since) the shard is restored: one replica, which may lead, and the others are
+/// rebuilt from it; of a `quorum` each by itself. Not with `multi_leader`, nor with `durability: {mode: never}`.
+///
 /// ```yaml
 /// db: {store: {read: 1ms, write: 2ms, keys: 1M, value_size: 2KB, backup: {every: 24h, to: b, log: 5m, restore: 500/s}}}
 /// ```
@@ -35,7 +39,7 @@ pub struct BackupSpec {
     /// written in this time and that of the last messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<SimDuration>,
-    /// How long a shard takes to restore what it was sent: a law, or a speed such as `500/s` (keys per second: those written, and
+    /// How long a shard, or a replica of it, takes to restore what it was sent: a law, or a speed such as `500/s` (keys per second: those written, and
     /// the shard's share of `keys`). 0 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<RebuildSpec>,

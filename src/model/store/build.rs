@@ -56,7 +56,7 @@ impl StoreSpec {
     }
 
     /// Its backups, if it has some.
-    fn backups(&self, path: &str, assembly: &mut Assembly<'_>) -> Option<Backups> {
+    fn backups(&self, (id, path): (NodeId, &str), assembly: &mut Assembly<'_>) -> Option<Backups> {
         let backup = self.backup.as_deref()?;
         let restore = backup.restore.as_ref();
         let pace = restore.map(|restore| match restore {
@@ -73,6 +73,9 @@ impl StoreSpec {
             keys: self.keys.map_or(0, |keys| keys.0),
             value: self.size_of_value(path, assembly),
             shards: self.shard_count() as u16,
+            each: self.facts().replicas.map_or(1, |replicas| replicas.each as u16),
+            led: self.facts().replicas.is_some_and(|replicas| replicas.led),
+            keeper: assembly.names.processes(id) as u16 - 1,
             remembers: assembly.names.tracked.once,
         }))
     }
@@ -123,13 +126,13 @@ impl StoreSpec {
         let write = self.write.as_ref().unwrap_or(&self.read);
         // Each version has its own.
         compiler.program.own.clear();
-        if self.backup.is_some() {
-            works_and_timer(compiler, &[], Point::Told);
-        } else if self.replication.is_some() || self.moves_keys() {
+        if self.replication.is_some() || self.moves_keys() {
             // In the order `replication/group.rs` knows.
             let apply = self.apply.as_ref().unwrap_or(write);
             let works = [(&self.read, "/read"), (write, "/write"), (apply, "/apply")];
             works_and_timer(compiler, &works, Point::Told);
+        } else if self.backup.is_some() {
+            works_and_timer(compiler, &[], Point::Told);
         } else if transacts {
             let demand = compiler.demand(write, "/write");
             let asked = compiler.emit(Instr::Point(Point::Asked)) as u16;
@@ -248,7 +251,7 @@ impl Built for StoreSpec {
             let from = assembly.names.design.warm_up;
             Box::new(Promises::new(server.instances.len(), from))
         });
-        server.backups = self.backups(path, assembly).map(Box::new);
+        server.backups = self.backups((id, path), assembly).map(Box::new);
         server.moving = self.moving(path, &server, assembly).map(Box::new);
         server.group = self.group(id, path, assembly).map(Box::new);
         server.feeding = self.feeding((id, path), &server, assembly).map(Box::new);

@@ -7,6 +7,7 @@ use crate::{
     model::{
         check::law,
         names::Names,
+        replication::ModeSpec,
         versions::{changes_shards, paths_set},
     },
     problem::{Problems, closest},
@@ -52,8 +53,11 @@ fn apart(spec: &StoreSpec, (at, path): (&str, &str), names: &Names, problems: &m
     let name = path.split('.').nth(1).unwrap_or_default();
     let Some(id) = names.node(name) else { return };
     let sets = paths_set(&names.design.faults, &names.design.nodes);
+    let replication = spec.replication.as_deref();
+    let mode = spec.durability.as_ref().and_then(|own| own.mode);
     let cases = [
-        (spec.replication.is_some(), "`replication`"),
+        (replication.is_some_and(|own| own.multi_leader.is_some()), "several leaders"),
+        (replication.is_some() && mode == Some(ModeSpec::Never), "replicas that keep nothing"),
         (spec.view_of.is_some(), "`view_of`"),
         (!names.fed_by(id).is_empty(), "views that its log feeds"),
         (changes_shards(name, &sets), "shards that become more or fewer"),
@@ -62,6 +66,11 @@ fn apart(spec: &StoreSpec, (at, path): (&str, &str), names: &Names, problems: &m
     ];
     for (_, what) in cases.into_iter().filter(|(is, _)| *is) {
         let message = format!("a backup and {what} do not go together yet");
-        problems.error_help("E-UNSUPPORTED", at, message, "leave out one of them");
+        let help = match what {
+            "several leaders" => "one copy, or replicas by `leader_follower`, `raft` or `quorum`",
+            "replicas that keep nothing" => "another `durability.mode`, such as `every(1s)`",
+            _ => "leave out one of them",
+        };
+        problems.error_help("E-UNSUPPORTED", at, message, help);
     }
 }

@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::committed::Committed;
 use crate::{
     engine::random::mix,
     model::{
@@ -91,11 +92,8 @@ impl Outgoing {
 /// A shard of a source.
 #[derive(Clone, Debug)]
 struct Shard {
-    /// Who sends its entries, if somebody does, and since which term.
-    by: Option<u16>,
-    term: u64,
-    /// Entries that are not known to be committed, by place: key and version.
-    open: VecDeque<(u64, u64, u64)>,
+    /// Its log: whoever leads sends its entries.
+    log: Committed,
     /// By view (as it stands among those that are fed) and its shard.
     lines: BTreeMap<(usize, u16), Outgoing>,
     /// When the last entry leaves to each view, ns: none overtakes another one.
@@ -145,9 +143,7 @@ impl Feeds {
     ) -> Self {
         // At first the first leads.
         let new = |shard: u16| Shard {
-            by: Some(shard * each.unwrap_or(1)),
-            term: 0,
-            open: VecDeque::new(),
+            log: Committed::new(shard * each.unwrap_or(1)),
             lines: BTreeMap::new(),
             leaves: vec![0; views.len()],
             clock: (NONE, u64::MAX),
@@ -165,7 +161,7 @@ impl Feeds {
     /// Who sends the entries of a shard.
     pub fn leader(&self, shard: u16) -> Option<u16> {
         // Observers are of no shard.
-        self.shards.get(usize::from(shard))?.by
+        self.shards.get(usize::from(shard))?.log.by
     }
 
     /// How many shards there are.
@@ -191,7 +187,7 @@ impl Feeds {
             return;
         }
         if self.agrees {
-            self.shards[usize::from(shard)].open.push_back((place, key, version));
+            self.shards[usize::from(shard)].log.written((key, version, place));
         } else {
             self.commits(shard, (key, version), now, &home);
         }
@@ -203,10 +199,7 @@ impl Feeds {
         if self.leader(shard) != Some(inst) {
             return;
         }
-        while let Some(&(place, key, version)) = self.shards[usize::from(shard)].open.front()
-            && place <= upto
-        {
-            self.shards[usize::from(shard)].open.pop_front();
+        while let Some((_, key, version)) = self.shards[usize::from(shard)].log.next(upto) {
             self.commits(shard, (key, version), now, &home);
         }
     }
@@ -246,7 +239,7 @@ impl Feeds {
     /// When something of a shard is to be sent next, ns.
     pub fn next(&self, shard: u16) -> Option<u64> {
         let of = &self.shards[usize::from(shard)];
-        of.by?;
+        of.log.by?;
         of.lines.values().filter_map(Outgoing::next).min()
     }
 
@@ -301,7 +294,7 @@ impl Feeds {
         if self.leader(shard) == Some(inst) {
             let of = &mut self.shards[usize::from(shard)];
             of.clock = (NONE, u64::MAX);
-            of.by = of.by.filter(|_| !agrees);
+            of.log.by = of.log.by.filter(|_| !agrees);
         }
     }
 
@@ -316,8 +309,9 @@ impl Feeds {
     /// An instance leads its shard no more.
     pub fn leads_no_more(&mut self, inst: u16) {
         let shard = self.shard(inst);
-        if self.leader(shard) == Some(inst) {
-            self.shards[usize::from(shard)].by = None;
+        // Observers are of no shard.
+        if let Some(of) = self.shards.get_mut(usize::from(shard)) {
+            of.log.leads_no_more(inst);
         }
     }
 
@@ -325,10 +319,9 @@ impl Feeds {
     /// term has begun.
     pub fn leads(&mut self, inst: u16, (term, upto): (u64, u64)) {
         let shard = usize::from(self.shard(inst));
-        if term >= self.shards[shard].term {
-            let of = &mut self.shards[shard];
-            (of.by, of.term, of.clock) = (Some(inst), term, (NONE, u64::MAX));
-            of.open.retain(|open| open.0 <= upto);
+        let of = &mut self.shards[shard];
+        if of.log.leads(inst, (term, upto)) {
+            of.clock = (NONE, u64::MAX);
         }
     }
 }

@@ -6,12 +6,14 @@ mod build;
 mod check;
 mod check_backup;
 mod check_view;
+pub mod committed;
 pub mod copies;
 pub mod feed;
 pub mod kept;
 pub mod moving;
 pub mod promises;
 pub mod relays;
+pub mod sender;
 pub mod view;
 
 use std::{fmt, str::FromStr};

@@ -300,7 +300,7 @@ impl Replica {
     pub(super) fn copy(&mut self, from: Peer, reign: Reign, cx: &mut Context<'_>) {
         if self.rebuilds && self.follow.best.is_some() && !self.follow.bare.contains(&from) {
             self.follow.bare.push(from);
-            if self.follow.bare.len() == self.others().count() {
+            if self.follow.bare.len() == self.others().count() && !self.backed_up {
                 self.rebuilds = false;
                 self.begin(cx);
             }

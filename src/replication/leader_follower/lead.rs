@@ -454,7 +454,10 @@ impl Replica {
     pub(super) fn promoted(&mut self, from: Peer, epoch: u32, cx: &mut Context<'_>) {
         if self.reign.epoch() == epoch && self.lead.is_some() {
             self.pong(from, cx);
-        } else if self.reign == Reign::of(epoch) && self.leader.is_none() {
+        } else if self.reign == Reign::of(epoch)
+            && self.leader.is_none()
+            && !(self.rebuilds && self.backed_up)
+        {
             // If it has nothing, so have all others, or the observer would not have chosen it.
             self.rebuilds = false;
             self.leader = Some(self.me);

@@ -4,8 +4,9 @@
 
 use std::collections::VecDeque;
 
-use super::message::{Begin, Reign, Sent};
+use super::message::{Reign, Sent};
 use crate::replication::data::{Data, Item};
+use crate::replication::words::Begin;
 
 /// An entry as it is kept.
 #[derive(Clone, Copy, Debug)]

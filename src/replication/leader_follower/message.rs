@@ -3,7 +3,7 @@
 //! **Invariant.** What speaks for a leader names its epoch.
 
 use crate::replication::data::Item;
-use crate::replication::words::{Peer, Work, place};
+use crate::replication::words::{Begin, Peer, Work, place};
 
 /// Who wrote an entry: an epoch, and the life of its leader within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,15 +41,6 @@ impl Reign {
         let number = (last & ((1 << 28) - 1)) + 1;
         place(self.term(), u64::from(self.0 & 0xfff) << 28 | number)
     }
-}
-
-/// Where the entries of a reign begin in a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Begin {
-    /// The place of the first.
-    pub first: u64,
-    /// The place of the entry before it.
-    pub before: u64,
 }
 
 /// An entry as it is sent.

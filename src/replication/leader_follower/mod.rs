@@ -28,6 +28,7 @@ pub(super) mod message;
 mod observer;
 mod protocol;
 mod replica;
+mod restore;
 mod roles;
 
 pub use config::{Ack, Config, Failover, Paced};

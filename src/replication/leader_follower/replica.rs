@@ -26,6 +26,8 @@ pub struct Replica {
     pub(super) leader: Option<Peer>,
     /// It has no data: they are being copied.
     pub(super) rebuilds: bool,
+    /// Its shard is restored when nobody has any.
+    pub(super) backed_up: bool,
     /// It led in an earlier epoch and has not found out yet what of its log is void.
     pub(super) led: bool,
     pub(super) log: Log,
@@ -54,6 +56,7 @@ impl Replica {
             reign: Reign::of(1),
             leader: Some(first),
             rebuilds: false,
+            backed_up: false,
             led: false,
             log: Log::default(),
             data: Data::default(),

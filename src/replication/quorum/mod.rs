@@ -19,6 +19,7 @@ mod handoff;
 mod kept;
 pub(super) mod message;
 mod protocol;
+mod restore;
 mod stand_ins;
 mod state;
 mod store;

@@ -184,6 +184,11 @@ impl Store {
         (owner == self.me).then(|| self.data.done(version)).flatten()
     }
 
+    /// This was written, too, whatever took its place since.
+    pub(super) fn remember(&mut self, item: Item) {
+        self.data.remember(item);
+    }
+
     /// It knows the writes that it has done when they are asked for again.
     pub(super) fn remembering(&mut self) {
         self.data = Data::remembering(true);

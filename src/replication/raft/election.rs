@@ -36,6 +36,9 @@ impl Raft {
         }
         self.leader = None;
         self.give_up_behind(cx.now, cx);
+        if self.rebuilds && self.backed_up {
+            return self.wait_anew(cx);
+        }
         self.stand(self.config.pre_vote, cx);
     }
 

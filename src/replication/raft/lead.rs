@@ -160,7 +160,8 @@ impl Raft {
         follower.snapshot = Some((cx.now, time));
         let index_term = self.log.term(index).expect("what is applied last is known");
         let (items, done) = (self.data.all(), self.data.all_done());
-        let snapshot = Snapshot { term: self.term, index, index_term, items, done };
+        let (term, begins) = (self.term, self.begins.clone());
+        let snapshot = Snapshot { term, index, index_term, items, done, begins };
         let to = follower.peer;
         cx.act(Effect::Send(to, wrap(Message::Snapshot(Box::new(snapshot)))));
     }

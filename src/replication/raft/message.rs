@@ -3,7 +3,7 @@
 //! **Invariant.** A message says nothing that was not true of its sender when it was sent.
 
 use crate::replication::data::Item;
-use crate::replication::words::Work;
+use crate::replication::words::{Begin, Work};
 
 /// A message.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,6 +100,8 @@ pub struct Snapshot {
     pub items: Vec<(u64, Item)>,
     /// What else is known to have been written.
     pub done: Vec<Item>,
+    /// Of a group that was restored: where it begins anew.
+    pub begins: Vec<Begin>,
 }
 
 impl Message {

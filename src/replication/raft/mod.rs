@@ -22,6 +22,7 @@ mod log;
 pub(super) mod message;
 mod protocol;
 mod reads;
+mod restore;
 mod roles;
 mod saved;
 mod state;

@@ -11,6 +11,26 @@ use crate::replication::repairs::{MENDED, Repairs};
 use crate::replication::words::{APPLIED, Operation, Peer, Phase, Start, Timer};
 
 impl Raft {
+    /// The process died: what is on the disk is left.
+    pub(super) fn restart(&mut self, empty: bool) {
+        self.recover(empty);
+        self.flushed = self.written;
+        (self.taken, self.led, self.leader) = (self.applied, 0, None);
+        self.lanes.fill(Lane::default());
+        (self.votes, self.lead, self.owed, self.incoming) = (None, None, None, None);
+        (self.armed, self.patience) = (None, 0);
+        self.later.clear();
+        self.early.clear();
+        self.behind.clear();
+        self.repairs = Repairs::default();
+    }
+
+    /// It waits for a leader, or for votes that it may ask for then.
+    pub(super) fn waits(&mut self, cx: &mut Context<'_>) {
+        self.wait_anew(cx);
+        self.settle(cx);
+    }
+
     /// What follows from what was told: each step may let the next one happen.
     fn settle(&mut self, cx: &mut Context<'_>) {
         loop {
@@ -60,16 +80,7 @@ impl Raft {
 impl Protocol for Raft {
     fn start(&mut self, how: Start, cx: &mut Context<'_>) {
         if how != Start::First {
-            self.recover(how == Start::Empty);
-            self.flushed = self.written;
-            (self.taken, self.led, self.leader) = (self.applied, 0, None);
-            self.lanes.fill(Lane::default());
-            (self.votes, self.lead, self.owed, self.incoming) = (None, None, None, None);
-            (self.armed, self.patience) = (None, 0);
-            self.later.clear();
-            self.early.clear();
-            self.behind.clear();
-            self.repairs = Repairs::default();
+            self.restart(how == Start::Empty);
         }
         // Whom it heard before it died it does not know: it gives no vote that it might have promised to withhold.
         self.heard = Some(cx.now);
@@ -80,8 +91,7 @@ impl Protocol for Raft {
                 return self.settle(cx);
             }
         }
-        self.wait_anew(cx);
-        self.settle(cx);
+        self.waits(cx);
     }
 
     fn operation(&mut self, operation: &Operation, phase: Phase, cx: &mut Context<'_>) {

@@ -40,6 +40,9 @@ impl Raft {
 
     /// Lets a read go on to its work, or answers it; or has it wait for what it has to find.
     fn serve(&mut self, read: Read, cx: &mut Context<'_>) {
+        if !self.begins.is_empty() && self.has_lost(read.finds) {
+            return cx.answer(read.ticket, Answer::Failed(Failure::Behind));
+        }
         if read.finds > 0 && read.finds > self.reached() {
             return self.lacks(read, cx.now, cx);
         }
@@ -63,8 +66,9 @@ impl Raft {
     /// two places in it the larger is the later one, and holds the other: numbers suffice. For the same reason a write
     /// that is committed comes after all its writer knows of: that was in the log of its leader, or a newer leader has
     /// committed it already, and then the write of the older one never is. Where disks forget (`Every`, `Never`), what is
-    /// committed may be lost: then whoever knows of it waits in vain, and is told `NoLeader`.
-    fn reached(&self) -> u64 {
+    /// committed may be lost: then whoever knows of it waits in vain, and is told `NoLeader`. A group that was restored knows which
+    /// of its places are void.
+    pub(super) fn reached(&self) -> u64 {
         let term = self.log.term(self.applied).expect("what is applied last is known");
         place(term, self.applied)
     }

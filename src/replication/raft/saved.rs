@@ -85,6 +85,7 @@ impl Raft {
             (self.term, self.vote, self.installed) = (0, None, 0);
             self.log = Log::default();
             self.data.clear();
+            self.begins.clear();
             (self.applied, self.rebuilds) = (0, true);
             self.undo.clear();
             self.journal.clear();
@@ -128,7 +129,8 @@ impl Raft {
 
     /// Takes a snapshot's place in the log.
     pub(super) fn install(&mut self, written: u64, snapshot: Snapshot) {
-        let Snapshot { index, index_term, items, done, .. } = snapshot;
+        let Snapshot { index, index_term, items, done, begins, .. } = snapshot;
+        self.begins = begins;
         if self.log.term(index) == Some(index_term) && !self.torn {
             self.log.forget(index);
             self.durable = self.durable.max(index);

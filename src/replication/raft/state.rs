@@ -13,7 +13,7 @@ use crate::replication::data::{Data, Item};
 use crate::replication::disk::Disk;
 use crate::replication::message::Message as Any;
 use crate::replication::repairs::Repairs;
-use crate::replication::words::{Answer, Failure, Peer, Ticket, group, place};
+use crate::replication::words::{Answer, Begin, Failure, Peer, Ticket, group, place};
 
 /// Entries that wait to be applied, one after another.
 #[derive(Clone, Debug, Default)]
@@ -108,6 +108,10 @@ pub struct Raft {
     pub(super) rebuilds: bool,
     /// It has applied what the leader's log has not: only a snapshot helps.
     pub(super) torn: bool,
+    /// Its shard is restored when nobody has any data.
+    pub(super) backed_up: bool,
+    /// Of a group that was restored, each time: what had been committed beyond what was kept is lost.
+    pub(super) begins: Vec<Begin>,
 }
 
 /// As its host sends it.
@@ -188,6 +192,8 @@ impl Raft {
             repairs: Repairs::default(),
             rebuilds: false,
             torn: false,
+            backed_up: false,
+            begins: Vec::new(),
         }
     }
 

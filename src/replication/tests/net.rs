@@ -312,6 +312,12 @@ impl<P: Protocol> Net<P> {
         }
     }
 
+    /// A process begins, or goes on, with what its host has it do.
+    pub fn begin(&mut self, at: Peer, told: impl FnOnce(&mut P, &mut Context<'_>)) {
+        self.processes[usize::from(at)].up = true;
+        self.tell(at, told);
+    }
+
     /// A process stands still.
     pub fn pause(&mut self, at: Peer) {
         let process = &mut self.processes[usize::from(at)];

@@ -30,14 +30,31 @@ impl Writer {
             "shards: {count: 3}, value_size: 20KB, ",
             "shards: {count: 2, by: directory}, keys: 40, boot: exp(mean=1s), ",
         ]);
+        let copies = pick(&[
+            "",
+            "",
+            "",
+            "raft: {replicas: 3}",
+            "raft: {replicas: 2, reads: follower, fsync: exp(mean=1ms)}",
+            "leader_follower: {followers: 2, ack: semi_sync(timeout=100ms), lag: 50ms}",
+            "leader_follower: {followers: 2, reads: any, failover: {detect: 500ms, rebuild: exp(mean=2s)}}",
+            "leader_follower: {followers: 1, failover: {detect: 500ms, rebuild: 100/s, fencing: true}}",
+            "quorum: {replicas: 3, read: 2, write: 2, coordinator: client}",
+            "quorum: {replicas: 3, read: 1, write: 2, sloppy: true, anti_entropy: {every: 2s}}",
+        ]);
+        // Some lose theirs one after another.
+        let which =
+            if copies.is_empty() { "" } else { pick(&["", "replica: [1], ", "replica: [0], "]) };
+        let copies =
+            if copies.is_empty() { String::new() } else { format!(", replication: {{{copies}}}") };
         let node = format!(
-            "  bk0: {{store: {{{more}read: 1ms, write: exp(mean=3ms), cores: 2, backup: {{every: {every}{to}{log}{restore}}}}}}}"
+            "  bk0: {{store: {{{more}read: 1ms, write: exp(mean=3ms), cores: 2, backup: {{every: {every}{to}{log}{restore}}}{copies}}}}}"
         );
         let how = pick(&["", ", process: true"]);
         let again = pick(&["lose_data: true", "process: true"]);
         let at = duration / 3;
         let faults = format!(
-            "  - {{id: disk, at: {at}s, for: 1s, crash: {{node: bk0, shard: 0, lose_data: true{how}}}}}\n  \
+            "  - {{id: disk, at: {at}s, for: 1s, crash: {{node: bk0, shard: 0, {which}lose_data: true{how}}}}}\n  \
              - {{id: disk-again, at: {}ms, for: 500ms, crash: {{node: bk0, {again}}}}}",
             at * 1000 + 1700
         );

@@ -340,3 +340,29 @@ fn an_observer_that_has_heard_the_leader_grants_nothing() {
     assert_eq!(tell(&mut observer, 2 * DETECT, 5, grant()), [no]);
     assert_eq!(tell(&mut observer, 2 * DETECT, 0, Some(pong[0].clone())), Vec::new());
 }
+
+#[test]
+fn with_backups_nobody_who_has_nothing_is_promoted_and_who_is_restored_is() {
+    for (seed, fencing) in [(1, false), (2, true), (3, true)] {
+        let settings = Settings { laws, ..quiet(seed) };
+        let mut net = net(settings, &with_failover(3, Ack::Async, fencing));
+        for at in 0..3 {
+            net.begin(at, |node, _| node.replica_mut().backed_up());
+        }
+        let mut load = Load::new(seed, 200.0);
+        load.run(&mut net, 0, SECOND);
+        let saved = net.replica(0).replica().save().expect("it leads");
+        assert!(net.replica(1).replica().save().is_none());
+        load.run(&mut net, 0, 2 * SECOND);
+        (0..3).for_each(|at| net.crash(at));
+        net.run(3 * SECOND);
+        (0..3).for_each(|at| net.restart(at, Start::Empty));
+        net.run(20 * SECOND);
+        assert_eq!(led(&net), [], "all say that they have nothing");
+        net.begin(1, |node, cx| node.replica_mut().restored(&saved, cx));
+        net.run(30 * SECOND);
+        assert!(serves(&net, 1));
+        check_equal(&net, 0..3);
+        assert_eq!(net.replica(2).replica().data().all(), saved.held);
+    }
+}

@@ -37,6 +37,13 @@ impl Node {
             Self::Observer(_) => panic!("an observer"),
         }
     }
+
+    fn replica_mut(&mut self) -> &mut Replica {
+        match self {
+            Self::Replica(replica) => replica,
+            Self::Observer(_) => panic!("an observer"),
+        }
+    }
 }
 
 impl Protocol for Node {

@@ -2,6 +2,7 @@
 
 mod elections;
 mod reads;
+mod restore;
 mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,0 +1,55 @@
+//! What the log of a shard has committed, as whoever sends it on elsewhere hears of it: who leads, what it writes, how far
+//! that is committed.
+//!
+//! **Invariant.** What is written counts once it is committed, and not at all if a later leader began without it.
+
+use std::collections::VecDeque;
+
+/// The log of a shard, from what has been committed on.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// Who leads, if somebody does, and since which term.
+    pub by: Option<u16>,
+    term: u64,
+    /// Entries that are not known to be committed, by place: key and version.
+    open: VecDeque<(u64, u64, u64)>,
+}
+
+impl Committed {
+    /// At first this one leads.
+    pub fn new(by: u16) -> Self {
+        Self { by: Some(by), term: 0, open: VecDeque::new() }
+    }
+
+    /// Whoever leads has written a key, in this place.
+    pub fn written(&mut self, (key, version, place): (u64, u64, u64)) {
+        self.open.push_back((place, key, version));
+    }
+
+    /// The next entry that is committed if all up to a place are: place, key and version.
+    pub fn next(&mut self, upto: u64) -> Option<(u64, u64, u64)> {
+        self.open.front().filter(|open| open.0 <= upto)?;
+        self.open.pop_front()
+    }
+
+    /// An instance leads from now on, with the entries up to this place; not one that does not know yet that a later term has
+    /// begun. Whether it does.
+    pub fn leads(&mut self, inst: u16, (term, upto): (u64, u64)) -> bool {
+        if term < self.term {
+            return false;
+        }
+        (self.by, self.term) = (Some(inst), term);
+        self.open.retain(|open| open.0 <= upto);
+        true
+    }
+
+    /// An instance leads no more.
+    pub fn leads_no_more(&mut self, inst: u16) {
+        self.by = self.by.filter(|by| *by != inst);
+    }
+
+    /// Nothing is left of it.
+    pub fn clear(&mut self) {
+        (self.by, self.open) = (None, VecDeque::new());
+    }
+}
