@@ -52,8 +52,6 @@ pub struct State {
     struck: bool,
     /// Of a process that can die of itself.
     pub life: Life,
-    /// The stretch of trouble and what has come in it while frames were listed; some of it may have gone.
-    inside: (u64, Vec<Slot>),
 }
 
 /// What may be wrong with an instance: bits.
@@ -102,6 +100,8 @@ pub struct Hosts {
     pub nodes: Vec<Vec<State>>,
     /// What is wrong with each of them: each message asks, and thousands of states are more than a cache holds.
     ills: Vec<Vec<u8>>,
+    /// The stretch of trouble and what has come in it to each while frames were listed; some of it may have gone.
+    inside: Vec<Vec<(u64, Vec<Slot>)>>,
     /// Of each node.
     uptimes: Vec<Uptime>,
     /// Of the design: its nodes, none of which may be short of instances.
@@ -175,6 +175,7 @@ impl Hosts {
             ill: [0; 2],
             nodes: processes.iter().map(|n| vec![State::default(); *n]).collect(),
             ills: processes.iter().map(|n| vec![0; *n]).collect(),
+            inside: processes.iter().map(|n| vec![Default::default(); *n]).collect(),
             uptimes: nodes.map(uptime).collect(),
             uptime: Uptime::new(all, all, all),
             stretch: 1,
@@ -313,7 +314,7 @@ impl Hosts {
 
     /// Lists a frame that has come to an instance; `is_there` tells of the others whether they are still there.
     pub fn list(&mut self, (node, inst): Host, slot: Slot, is_there: impl Fn(Slot) -> bool) {
-        let (known, slots) = &mut self.nodes[usize::from(node)][usize::from(inst)].inside;
+        let (known, slots) = &mut self.inside[usize::from(node)][usize::from(inst)];
         if *known != self.stretch {
             slots.clear();
             *known = self.stretch;
@@ -329,7 +330,7 @@ impl Hosts {
 
     /// What was listed at an instance: some of it is not there any more.
     pub fn listed(&self, (node, inst): Host) -> &[Slot] {
-        let (known, slots) = &self.nodes[usize::from(node)][usize::from(inst)].inside;
+        let (known, slots) = &self.inside[usize::from(node)][usize::from(inst)];
         if *known == self.stretch { slots } else { &[] }
     }
 
