@@ -111,6 +111,11 @@ fn sweep(axes: Axes<'_>, findings: &Value) -> Sweep {
 
 const LOADS: &[&str] = &["0.5", "1", "1.5", "2", "3", "4", "6", "8"];
 const COUNTS: &[&str] = &["1", "2", "4", "8", "16"];
+/// More values than there is room for names beside a map.
+const LIMITS: &[&str] = &[
+    "1s", "2s", "3s", "4s", "5s", "6s", "7s", "8s", "9s", "10s", "11s", "12s", "13s", "14s", "15s",
+    "16s", "17s", "18s", "19s", "20s", "21s", "22s", "23s", "24s",
+];
 const WORDS: &[&str] = &["fifo", "lifo", "shortest_job_first", "processor_sharing"];
 
 #[test]
@@ -144,6 +149,11 @@ fn sweeps_of_all_shapes() {
         ("map", (&[count, load][..], false), &all),
         ("maps", (&[word, load, count][..], false), &all),
         ("many", (&[("nodes.api.service.zones", zones), word, load, count][..], false), &all),
+        (
+            "fine",
+            (&[("clients.users.timeout", LIMITS), ("nodes.db.limit", LIMITS)][..], false),
+            &nothing,
+        ),
         (
             "rows",
             (
