@@ -338,3 +338,35 @@ fn add_tally(mine: &mut [u64; 9], theirs: &[u64; 9]) {
         *a += b;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_open_longer_than_anybody_took_is_late() {
+        let window = |start: u64| {
+            let mut window = RequestsInWindow {
+                start,
+                covered: 10,
+                issued: 9,
+                lost: 2,
+                ..RequestsInWindow::default()
+            };
+            window.outcomes[0] = 3;
+            window
+        };
+        let mut requests =
+            Requests { windows: [0, 10, 20].map(window).to_vec(), ..Requests::default() };
+        requests.latency.record(14);
+        // It ends at 30: those of the first window have been open for at least 20, those of the second for 10.
+        let late = |requests: &Requests, growing| {
+            requests.windows.iter().map(|w| requests.late_in(w, growing)).collect::<Vec<_>>()
+        };
+        assert_eq!(late(&requests, false), [2 + 4, 2, 2]);
+        assert_eq!(late(&requests, true), [6, 6, 6]);
+        // One that failed took as long.
+        requests.latency_failed.record(20);
+        assert_eq!(late(&requests, false), [2, 2, 2]);
+    }
+}

@@ -160,6 +160,28 @@ mod tests {
     }
 
     #[test]
+    fn what_could_be_chance_or_matters_little_is_not() {
+        // As much more in each of the eighths of five windows.
+        let stairs =
+            |base: f64, by: f64| run(|at| base + by * ((at - 20.0) / 5.0).floor().max(0.0));
+        let one = |base, by, arriving| growth(&[stairs(base, by)], arriving);
+        // Alone it must rise by three times what chance does: 3 x sqrt(1000 + 3 x 110) is 109.4.
+        assert_eq!(one(1000.0, 110.0, 100.0), Some(22.0));
+        assert_eq!(one(1000.0, 108.0, 100.0), None);
+        // By a tenth of what was there: 2 x 150 is more than that of 2075, 2 x 100 less than that of 2050.
+        let some = |base, by| growth(&[stairs(base, by), stairs(base, by * 1.001)], 10.0).is_some();
+        assert!(some(2000.0, 150.0) && !some(2000.0, 100.0));
+        // And by five.
+        assert!(some(0.5, 2.6) && !some(0.5, 2.4));
+        // A hundredth of what arrives.
+        assert_eq!(one(1000.0, 110.0, 2200.0), Some(22.0));
+        assert_eq!(one(1000.0, 110.0, 2201.0), None);
+        // Replications that differ as much as they grow.
+        let unlike = [220.0, 10.0, 400.0].map(|by| stairs(1000.0, by));
+        assert_eq!(growth(&unlike, 100.0), None);
+    }
+
+    #[test]
     fn what_drains_or_swings_or_stands_is_not() {
         for level in [
             (|_| 7.0) as fn(f64) -> f64,

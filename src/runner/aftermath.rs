@@ -192,6 +192,11 @@ impl Backlog {
                 (seconds(start + (end - start) / 2), inside - before)
             })
             .collect();
+        Self::through(&points, seconds(end - starts[0]))
+    }
+
+    /// The straight line that is nearest to levels at times, s.
+    fn through(points: &[(f64, f64)], length: f64) -> Self {
         let n = points.len().max(1) as f64;
         let (at, mean) = points.iter().fold((0.0, 0.0), |(x, y), p| (x + p.0 / n, y + p.1 / n));
         let spread: f64 = points.iter().map(|p| (p.0 - at) * (p.0 - at)).sum();
@@ -199,7 +204,7 @@ impl Backlog {
             points.iter().map(|p| (p.0 - at) * (p.1 - mean)).sum::<f64>() / spread.max(1e-9);
         let off = |p: &(f64, f64)| p.1 - mean - slope * (p.0 - at);
         let scatter = (points.iter().map(|p| off(p) * off(p)).sum::<f64>() / n).sqrt();
-        Self { mean, slope, length: seconds(end - starts[0]), scatter }
+        Self { mean, slope, length, scatter }
     }
 
     /// When it is gone at its slope, s after the last window; none if it does not shrink.
@@ -353,6 +358,17 @@ impl RequestsInWindow {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_line_is_that_of_least_squares() {
+        // Distances from the mean: -3, -1, 1, 3 in time and 4, 1, 0, -5 in level.
+        let line = Backlog::through(&[(10.0, 10.0), (12.0, 7.0), (14.0, 6.0), (16.0, 1.0)], 8.0);
+        assert_eq!((line.mean, line.slope, line.length), (6.0, -28.0 / 20.0, 8.0));
+        // Off it by -0.2, -0.4, 1.4 and -0.8.
+        assert!((line.scatter - 0.7f64.sqrt()).abs() < 1e-12, "{}", line.scatter);
+        let one = Backlog::through(&[(3.0, 5.0)], 1.0);
+        assert_eq!((one.mean, one.slope, one.scatter), (5.0, 0.0, 0.0));
+    }
 
     #[test]
     fn what_shrinks_is_gone_where_its_line_meets_nothing() {

@@ -334,6 +334,20 @@ fn is_value(c: char) -> bool {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_limit_itself_is_within_or_not() {
+        for (op, held) in [
+            (Op::AtLeast, [false, true, true]),
+            (Op::Above, [false, false, true]),
+            (Op::AtMost, [true, true, false]),
+            (Op::Below, [true, false, false]),
+            (Op::Equal, [false, true, false]),
+            (Op::NotEqual, [true, false, true]),
+        ] {
+            assert_eq!([1.0, 2.0, 3.0].map(|value| op.holds(value, 2.0)), held, "{op:?}");
+        }
+    }
+
     fn shown(metric: &Metric) -> String {
         let stat = metric.stat.as_ref().map_or("-", |s| s.text.as_str());
         let selectors: Vec<String> = metric

@@ -197,6 +197,15 @@ fn an_export_is_part_of_its_folder_and_always_the_same() {
     assert!(told.contains("jepsen/kv-key-5.edn") && told.contains("jepsen/kv-key-9.edn"), "{told}");
     let keys = operations(&json(&folder.join("jepsen/kv.json")));
     assert_eq!(keys.keys().copied().collect::<Vec<_>>(), [5, 9]);
+    // A file of one key has its events, at their times.
+    let events = json(&folder.join("jepsen/kv.json"));
+    for key in [5, 9] {
+        let text = fs::read_to_string(folder.join(format!("jepsen/kv-key-{key}.edn"))).unwrap();
+        let of = events.as_array().unwrap().iter().filter(|event| event["value"][0][1] == key);
+        let times: Vec<String> = of.map(|event| format!(":time {},", event["time"])).collect();
+        assert_eq!(text.lines().count(), times.len());
+        assert!(text.lines().zip(&times).all(|(line, time)| line.contains(time)), "{text}");
+    }
     assert_eq!(files(&folder.join("jepsen")).len(), 4, "those of before are gone");
     // The same again, also after the folder was rendered and run again.
     succeeds(w.path(), &format!("report {place}"));

@@ -43,6 +43,21 @@ fn what_drains_is_not_metastable() {
 }
 
 #[test]
+fn what_was_inside_before_has_not_piled_up() {
+    // Each request is at another's for half a second first: 40 of them, or 80 in the rush, are nothing that drains.
+    let found = results(
+        "150s",
+        "arrivals: constant(80/s), to: api, timeout: 1s",
+        "api: {service: {cores: 1, endpoints: {default: [{call: far}, {work: 10ms}]}}}, \
+         far: {external: {latency: 500ms}}",
+        "{id: rush, at: 60s, for: 30s, load: {client: load, factor: 2}}",
+    );
+    let fault = &found["faults"][0];
+    assert_eq!(fault["aftermath"], "draining");
+    assert!((number(fault, "empty_in") - 30.0).abs() < 1.0, "{fault}");
+}
+
+#[test]
 fn what_is_refused_is_not_served() {
     // The load is twice what is served for good, from a step that came with the fault; the queue is full. The fault
     // is not what keeps it so: more is served per second than before.

@@ -5,12 +5,15 @@
 //! asserted by the simulation itself at the end of every run; here it is checked once more from
 //! what `results.json` says.
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path, sync::atomic::AtomicBool};
 
 use serde_json::Value;
 use windtunnel::{
     engine::random::hash_str,
-    report::{explain_text, summary_text, write_all},
+    report::{
+        explain_text, mermaid, openmetrics, otlp, perfetto, summary_text, waterfalls_text,
+        write_all,
+    },
     results::{Estimate, RequestCounts, RequestFigures, Results, Watched},
     scenario::load::{Files, Overrides},
 };
@@ -124,6 +127,35 @@ const CHANGING: &[&str] = &[
     "yesterdays-log",
 ];
 
+/// Those whose page is held as it is after a run of one replication, with single requests and what was seen around faults.
+const ALONE: &[&str] = &[
+    "balanced-tier",
+    "blue-green",
+    "cache-stampede",
+    "cap/eventually",
+    "cap/fast-clock",
+    "cap/region-loss",
+    "circuit-breaker",
+    "cold-starts",
+    "dead-letters",
+    "gray-failure",
+    "llm-serving",
+    "memory-leak",
+    "outbox",
+    "pub-sub",
+    "retry-elsewhere",
+    "scatter-gather",
+    "shared-uplink",
+    "slow-reports",
+    "spot-crunch",
+    "stop-the-world",
+    "throttled-burst",
+    "tree-walk",
+    "trip-booking",
+    "two-regions",
+    "zone-loss",
+];
+
 pub(crate) struct Disk;
 
 impl Files for Disk {
@@ -136,9 +168,13 @@ fn path(name: &str) -> String {
     format!("scenarios/{name}.yaml")
 }
 
-fn small_run(name: &str, duration: &str, warm_up: &str) -> Results {
+fn small(duration: &str, warm_up: &str) -> Overrides {
     let sets = vec![format!("duration={duration}"), format!("warm_up={warm_up}")];
-    run(&path(name), &Disk, &Overrides { sets, ..Overrides::default() }, 2)
+    Overrides { sets, ..Overrides::default() }
+}
+
+fn small_run(name: &str, duration: &str, warm_up: &str) -> Results {
+    run(&path(name), &Disk, &small(duration, warm_up), 2)
 }
 
 #[test]
@@ -269,6 +305,50 @@ fn each_keeps_its_books_and_gives_what_it_gave() {
         insta::assert_snapshot!("fingerprints", fingerprints);
         insta::assert_snapshot!("pictures", pictures);
         insta::assert_snapshot!("parts", parts);
+    });
+}
+
+/// What one replication cannot know it does not say; who looks at a replication again sees the same requests and messages.
+#[test]
+fn alone_and_watched_each_is_told_as_it_was() {
+    let mut parts = String::new();
+    for (name, duration, warm_up) in SCENARIOS.iter().filter(|s| ALONE.contains(&s.0)) {
+        let study = open(&path(name), &Disk, &small(duration, warm_up));
+        let stop = AtomicBool::new(false);
+        let results = study.run(1, &stop).unwrap().results;
+        let watched = study.usual(&results, &[], &stop).unwrap();
+        let mut plots = String::new();
+        for (file, bytes) in write_all(&results, &watched) {
+            let text = String::from_utf8(bytes).expect("files are text");
+            match file.as_str() {
+                "report.html" => {
+                    assert_small(name, text.len() as u64);
+                    let (page, data) = page_and_data(&text);
+                    part(&mut parts, (name, "page"), &page);
+                    part(&mut parts, (name, "page.data"), &data);
+                }
+                "results.json" => {}
+                _ if file.starts_with("plots/") => plots.push_str(&text),
+                _ => part(&mut parts, (name, &file), &text),
+            }
+        }
+        part(&mut parts, (name, "plots"), &plots);
+        let exports = [
+            ("otlp", otlp(&results, &watched.waterfalls)),
+            ("perfetto", perfetto(&results, &watched.waterfalls)),
+            ("openmetrics", openmetrics(&results)),
+            ("mermaid", mermaid(&results)),
+        ];
+        for (of, bytes) in exports {
+            let text = String::from_utf8(bytes).expect("exports are text");
+            part(&mut parts, (name, of), &text.replace(env!("CARGO_PKG_VERSION"), ""));
+        }
+        part(&mut parts, (name, "requests"), &waterfalls_text(&watched.waterfalls, 100));
+        part(&mut parts, (name, "summary"), &summary_text(&results, 72));
+        part(&mut parts, (name, "explain"), &explain_text(&results, 72));
+    }
+    insta::with_settings!({prepend_module_to_snapshot => false}, {
+        insta::assert_snapshot!("alone", parts);
     });
 }
 
