@@ -341,11 +341,12 @@ impl Simulation {
         if world.hosts.disturbed && world.undelivered(slot) {
             return;
         }
-        let news = world.letters.as_ref().map(|letters| letters.get(slot));
-        if let Some(Cargo::News(_)) = news {
-            return world.hears_news(slot);
+        let cargo = world.letters.as_ref().map(|letters| letters.get(slot));
+        match (&mut self.nodes[node], cargo) {
+            (AnyNode::Server(server), Some(Cargo::Message(..))) => server.message_came(slot, world),
+            (_, Some(Cargo::News(_))) => world.hears_news(slot),
+            (node, _) => node.on_letter(slot, world),
         }
-        self.nodes[node].on_letter(slot, world);
     }
 
     #[inline(always)]

@@ -25,7 +25,7 @@ mod repairs;
 mod tests;
 mod words;
 
-pub use contract::{Context, Effect, Protocol};
+pub use contract::{Context, Effect, Post, Protocol};
 pub use damage::Strike;
 pub use fences::{Fence, Fences};
 pub use message::Message;

@@ -169,6 +169,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "consistency/logged",
             "consistency/observer",
             "consistency/operation",
+            "consistency/sessions",
             "consistency/outages",
             "consistency/repeated",
             "consistency/tokens",

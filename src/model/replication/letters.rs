@@ -278,6 +278,15 @@ impl Letters {
         *self.cargo.at(slot) = cargo;
     }
 
+    /// A frame that begins carries this: before that it carried nothing.
+    #[inline(always)]
+    fn put_first(&mut self, slot: Slot, cargo: Cargo) {
+        let before = std::mem::replace(self.cargo.at(slot), cargo);
+        debug_assert!(before == Cargo::None, "what a frame carried is dropped with it");
+        // There is nothing to drop, which the compiler cannot know.
+        std::mem::forget(before);
+    }
+
     /// What a frame carried.
     pub fn take(&mut self, slot: Slot) -> Cargo {
         self.cargo.take(slot)
@@ -333,12 +342,25 @@ pub struct Envelope {
 
 impl World {
     /// A frame of a node's own: nobody asked for it and nobody gets an answer.
-    pub fn own_frame(&mut self, (node, inst): Host, (id, key): (u64, u64), cargo: Cargo) -> Slot {
+    #[inline(never)]
+    pub fn own_frame(&mut self, host: Host, of: (u64, u64), cargo: Cargo) -> Slot {
+        self.frame_from(host, host, of, cargo)
+    }
+
+    /// Likewise, which another host sends.
+    #[inline(always)]
+    fn frame_from(
+        &mut self,
+        from: Host,
+        (node, inst): Host,
+        (id, key): (u64, u64),
+        cargo: Cargo,
+    ) -> Slot {
         let slot = self.frames.alloc(Frame {
             id,
             key,
             armed: IN_TRANSIT,
-            parent: pack(node, inst),
+            parent: pack(from.0, from.1),
             next: NONE,
             node,
             inst,
@@ -350,7 +372,7 @@ impl World {
             *self.frames.extra_mut(slot) = Extra { client: NOBODY, ..Extra::EMPTY };
         }
         if let Some(letters) = &mut self.letters {
-            letters.put(slot, cargo);
+            letters.put_first(slot, cargo);
         }
         slot
     }
@@ -368,15 +390,22 @@ impl World {
         self.post_for(NONE, envelope, cargo);
     }
 
+    /// Posts a message between replicas.
+    #[inline(always)]
+    pub fn post_message(&mut self, envelope: Envelope, message: Message) {
+        let key = match message.work() {
+            Work::Read(key) | Work::Write(key) => key,
+            Work::None => 0,
+        };
+        let Envelope { from, to, id, .. } = envelope;
+        let slot = self.frame_from(from, to, (id, key), Cargo::Message(from.1, message));
+        self.set_off((slot, NONE), envelope, false);
+    }
+
     /// Posts a letter that is about what a frame is for: with the attributes of its request.
     pub fn post_for(&mut self, of: Slot, envelope: Envelope, cargo: Cargo) {
-        let Envelope { from, to, id, size } = envelope;
         let waited_for = cargo.is_waited_for();
         let key = match &cargo {
-            Cargo::Message(_, message) => match message.work() {
-                Work::Read(key) | Work::Write(key) => key,
-                Work::None => 0,
-            },
             Cargo::Key(moving) => moving.key,
             Cargo::Part(part) => part.key,
             Cargo::Fed(fed) => match fed.said {
@@ -385,35 +414,50 @@ impl World {
             },
             _ => 0,
         };
-        let slot = self.own_frame(to, (id, key), cargo);
-        let f = &mut self.frames[slot];
-        f.parent = pack(from.0, from.1);
+        let Envelope { from, to, id, .. } = envelope;
+        let slot = self.frame_from(from, to, (id, key), cargo);
+        self.set_off((slot, of), envelope, waited_for);
+    }
+
+    /// The frame of a letter, which is about what another one is for, goes on its way.
+    #[inline(always)]
+    fn set_off(&mut self, (slot, of): (Slot, Slot), envelope: Envelope, waited_for: bool) {
+        let Envelope { from, to, id, size } = envelope;
         if self.carries {
-            if of != NONE {
-                self.hand_on(of, slot);
-            }
-            self.frames.extra_mut(slot).size = size;
+            self.load_letter(of, slot, size);
         }
         let weight = || Weight { id, size };
         if from == to {
             self.network.inside.send(&mut self.agenda, (slot, event::LETTER), weight);
             return;
         }
-        if !self.network.special {
-            let link = self.network.link(from, to);
-            link.tell_apart(!waited_for);
-            let before = link.travelled();
-            let sent = link.send(&mut self.agenda, (slot, event::LETTER), weight);
-            link.tell_apart(false);
-            if !waited_for {
-                let more = link.travelled() - before;
-                self.network.probes += more;
-            }
-            if !sent {
-                self.release(slot);
-            }
-            return;
+        if self.network.special {
+            return self.set_off_specially(slot, envelope, waited_for);
         }
+        let (link, way) = (self.network.link(from, to), (slot, event::LETTER));
+        let (sent, takes) = link.send_apart(&mut self.agenda, way, weight, !waited_for);
+        if !waited_for {
+            self.network.probes += takes;
+        }
+        if !sent {
+            self.release(slot);
+        }
+    }
+
+    #[inline(never)]
+    fn load_letter(&mut self, of: Slot, slot: Slot, size: u64) {
+        if of != NONE {
+            self.hand_on(of, slot);
+        }
+        self.frames.extra_mut(slot).size = size;
+    }
+
+    /// Likewise where messages need a closer look.
+    #[cold]
+    #[inline(never)]
+    fn set_off_specially(&mut self, slot: Slot, envelope: Envelope, waited_for: bool) {
+        let Envelope { from, to, id, size } = envelope;
+        let key = self.frames[slot].key;
         let link = self.network.link_between(from, to);
         link.tell_apart(!waited_for);
         let before = link.travelled();
@@ -426,9 +470,6 @@ impl World {
         }
     }
 
-    /// Posts a letter where messages need a closer look.
-    #[cold]
-    #[inline(never)]
     fn post_special(&mut self, (from, to): (Host, Host), (slot, key): (Slot, u64), of: Weight) {
         let Weight { id, size } = of;
         let weight = || of;

@@ -58,6 +58,7 @@ pub(super) const MOST_SENT_ON: u8 = 8;
 
 impl Server {
     /// Tells a replica something, and does what it wants done.
+    #[inline(always)]
     pub(super) fn tell_replica(
         &mut self,
         inst: Peer,
@@ -66,7 +67,18 @@ impl Server {
     ) {
         let clock = world.clock((self.node, inst));
         let Some(group) = &mut self.group else { return };
-        let mut effects = group.tell(inst, clock, what);
+        group.tell(inst, clock, world, what);
+        if !group.effects.is_empty() {
+            return self.carry_out_all(inst, world);
+        }
+        group.heals(inst, world.now());
+    }
+
+    /// Does what a replica wants done that was told something.
+    #[inline(never)]
+    fn carry_out_all(&mut self, inst: Peer, world: &mut World) {
+        let Some(group) = &mut self.group else { return };
+        let mut effects = std::mem::take(&mut group.effects);
         for effect in effects.drain(..) {
             self.carry_out(inst, effect, world);
         }
@@ -227,6 +239,7 @@ impl Server {
     }
 
     /// A request has come to a replica, or its work there is done.
+    #[inline(never)]
     pub(super) fn at_replica(&mut self, slot: Slot, point: Point, world: &mut World) {
         if self.log.is_some() {
             return self.at_copy(slot, point, world);
@@ -279,20 +292,14 @@ impl Server {
         self.tell_replica(inst, world, |process, cx| process.operation(&operation, phase, cx));
     }
 
-    /// A letter has come: its work begins, or the replica is told.
-    pub(super) fn take_letter(&mut self, slot: Slot, world: &mut World) {
-        let Some(letters) = &world.letters else { return };
-        let Some(group) = &mut self.group else { return };
-        let work = match letters.get(slot) {
-            Cargo::Message(_, message) => {
-                group.tally.message(message.name(), world.now());
-                message.work()
-            }
-            Cargo::Fed(_) => return self.hears_of_feed(slot, world),
-            _ => Work::None,
-        };
-        let entry = match work {
-            Work::None => return self.told_replica(slot, world),
+    /// A message between replicas has come: its work begins, or the replica is told.
+    #[inline(always)]
+    pub(in crate::model) fn message_came(&mut self, slot: Slot, world: &mut World) {
+        let (Some(letters), Some(group)) = (&world.letters, &mut self.group) else { return };
+        let Cargo::Message(_, message) = letters.get(slot) else { return };
+        group.tally.message(message.name(), world.agenda.now());
+        let entry = match message.work() {
+            Work::None => return self.told_message(slot, world),
             Work::Read(_) => self.program.own[READ],
             Work::Write(_) => self.program.own[WRITE],
         };
@@ -300,15 +307,39 @@ impl Server {
         self.run(slot, world);
     }
 
+    /// The work of a message is done, if it was any: the replica is told.
+    #[inline(never)]
+    fn told_message(&mut self, slot: Slot, world: &mut World) {
+        let Some(letters) = &mut world.letters else { return };
+        let Cargo::Message(from, message) = letters.take(slot) else { return };
+        let inst = world.frames[slot].inst;
+        world.release_letter(slot);
+        self.tell_replica(inst, world, |process, cx| process.message(from, message, cx));
+    }
+
+    /// A letter that is no message has come.
+    pub(super) fn take_letter(&mut self, slot: Slot, world: &mut World) {
+        match world.letters.as_ref().map(|letters| letters.get(slot)) {
+            Some(Cargo::Fed(_)) => self.hears_of_feed(slot, world),
+            _ => self.told_other(slot, world),
+        }
+    }
+
     /// A frame of the replica's own is done: what it carries is told.
+    #[inline(never)]
     pub(super) fn told_replica(&mut self, slot: Slot, world: &mut World) {
+        match world.letters.as_ref().map(|letters| letters.get(slot)) {
+            Some(Cargo::Message(..)) => self.told_message(slot, world),
+            _ => self.told_other(slot, world),
+        }
+    }
+
+    #[inline(never)]
+    fn told_other(&mut self, slot: Slot, world: &mut World) {
         let inst = world.frames[slot].inst;
         let cargo = world.letters.as_mut().map(|letters| letters.take(slot)).unwrap_or_default();
         world.release(slot);
         match cargo {
-            Cargo::Message(from, message) => {
-                self.tell_replica(inst, world, |process, cx| process.message(from, message, cx));
-            }
             Cargo::Timer(timer) => {
                 self.tell_replica(inst, world, |process, cx| process.timer(timer, cx));
             }
@@ -321,7 +352,8 @@ impl Server {
                 });
             }
             Cargo::Key(moved) => self.key_moves(moved, world),
-            Cargo::Post(_)
+            Cargo::Message(..)
+            | Cargo::Post(_)
             | Cargo::Part(_)
             | Cargo::Due(_)
             | Cargo::Fed(_)
@@ -352,17 +384,35 @@ impl Server {
         self.tell_replica(inst, world, |process, cx| process.timer(timer, cx));
     }
 
-    // ---- what replicas want done ---------------------------------------------------------------
-
     fn carry_out(&mut self, inst: Peer, effect: Effect, world: &mut World) {
+        match effect {
+            Effect::Answer(ticket, answer, known) => {
+                if self.stands_at_replica(ticket, inst, world) {
+                    if world.data.as_ref().is_some_and(|data| data.tokens.is_some()) {
+                        self.hold_token(ticket.slot, known, world);
+                    }
+                    self.answer(ticket.slot, answer, world);
+                }
+            }
+            Effect::Note(note) => self.note(inst, note, world),
+            other => self.carry_out_other(inst, other, world),
+        }
+    }
+
+    /// What an answer is of.
+    #[inline(never)]
+    fn hold_token(&mut self, slot: Slot, known: Known, world: &mut World) {
+        let (Some(group), Some(data)) = (&self.group, &mut world.data) else { return };
+        let f = &world.frames[slot];
+        let unit = group.unit(f.inst, f.key);
+        data.hold_token(slot, Some(Token { store: self.node, unit, known }));
+    }
+
+    #[inline(never)]
+    fn carry_out_other(&mut self, inst: Peer, effect: Effect, world: &mut World) {
         let Some(group) = &mut self.group else { return };
         match effect {
-            Effect::Send(to, message) => {
-                let (id, size) = (group.next_id(inst), group.size(&message));
-                let (from, to) = ((group.node, inst), (group.node, to));
-                let cargo = Cargo::Message(inst, message);
-                world.post(Envelope { from, to, id, size }, cargo);
-            }
+            Effect::Send(to, message) => group.send(inst, (to, message), world),
             Effect::Arm(timer, after) => {
                 let entry = self.program.own[TIMER];
                 group.arm((inst, timer, entry), after, world);
@@ -386,17 +436,8 @@ impl Server {
                     self.run(ticket.slot, world);
                 }
             }
-            Effect::Answer(ticket, answer, known) => {
-                let unit = group.unit(inst, world.frames[ticket.slot].key);
-                if self.stands_at_replica(ticket, inst, world) {
-                    if let Some(data) = &mut world.data {
-                        data.hold_token(ticket.slot, Some(Token { store: self.node, unit, known }));
-                    }
-                    self.answer(ticket.slot, answer, world);
-                }
-            }
             Effect::Announce { leader, epoch } => self.announce((inst, leader, epoch), world),
-            Effect::Note(note) => self.note(inst, note, world),
+            Effect::Answer(..) | Effect::Note(_) => {}
         }
     }
 
@@ -413,22 +454,28 @@ impl Server {
     }
 
     fn answer(&mut self, slot: Slot, answer: Answer, world: &mut World) {
-        if answer != Answer::Written && matches!(world.post_of(slot), Some(Post::Put(..))) {
-            // Who sent it sends it again.
-            return world.release(slot);
-        }
-        let (outcome, cause) = match answer {
+        match answer {
             Answer::Read(version) => {
                 if let Some(data) = &mut world.data {
                     data.hold(slot, version);
                 }
-                world.frames[slot].pc += 1;
-                return self.run(slot, world);
             }
-            Answer::Written => {
-                world.frames[slot].pc += 1;
-                return self.run(slot, world);
-            }
+            Answer::Written => {}
+            _ => return self.answer_badly(slot, answer, world),
+        }
+        world.frames[slot].pc += 1;
+        self.run(slot, world);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn answer_badly(&mut self, slot: Slot, answer: Answer, world: &mut World) {
+        if matches!(world.post_of(slot), Some(Post::Put(..))) {
+            // Who sent it sends it again.
+            return world.release(slot);
+        }
+        let (outcome, cause) = match answer {
+            Answer::Read(_) | Answer::Written => return,
             Answer::Elsewhere(to)
                 if world.sent_on(slot) < MOST_SENT_ON && world.frames[slot].flags & BRANCH == 0 =>
             {
