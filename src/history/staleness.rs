@@ -53,8 +53,10 @@ impl Staleness {
     #[inline]
     pub fn record(&mut self, read: Judged) {
         self.reads += 1;
-        for (count, least) in self.behind.iter_mut().zip(BEHIND) {
-            *count += u64::from(read.versions >= least);
+        if !read.is_fresh() {
+            for (count, least) in self.behind.iter_mut().zip(BEHIND) {
+                *count += u64::from(read.versions >= least);
+            }
         }
         if let Some(after) = read.after_ns {
             let (fresh, reads) = &mut self.visible[bucket(after)];

@@ -76,6 +76,12 @@ impl<'a> Assembly<'a> {
 }
 
 impl<'a> Assembly<'a> {
+    /// Builds a node.
+    pub fn node(&mut self, id: NodeId, (name, spec): (&str, &'a NodeSpec)) -> Box<dyn Node> {
+        self.versions = self.names.versions_of(id, spec);
+        built(spec).build(id, &format!("node/{name}"), self)
+    }
+
     /// The services among these versions.
     pub fn steps(&self) -> Vec<&'a ServiceSpec> {
         self.versions.iter().filter_map(|spec| spec.steps()).collect()

@@ -16,13 +16,18 @@ impl<T> Default for BySlot<T> {
 
 impl<T: Default> BySlot<T> {
     /// That of a frame, to write.
-    #[inline]
+    #[inline(always)]
     pub fn at(&mut self, slot: Slot) -> &mut T {
-        let slot = slot as usize;
-        if slot >= self.0.len() {
-            self.0.resize_with(slot + 1, T::default);
+        if slot as usize >= self.0.len() {
+            self.grow(slot);
         }
-        &mut self.0[slot]
+        &mut self.0[slot as usize]
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, slot: Slot) {
+        self.0.resize_with(slot as usize + 1, T::default);
     }
 
     /// That of a frame, if it was ever written.

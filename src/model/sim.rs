@@ -37,7 +37,6 @@ use crate::{
     engine::{random::hash_str, table::Table},
     model::{
         books::InstanceBooks,
-        build::built,
         clock::run::Clocks,
         connection::{books::PoolBooks, registry::Connections},
         design::{Limits, window_length},
@@ -123,9 +122,7 @@ impl Simulation {
         for (id, (name, spec)) in design.nodes.iter().enumerate() {
             let kind = (spec.kind(), id as NodeId);
             routes.push(Route::with_draws(kind, (names, prepared), (&name.0, seed)));
-            assembly.versions = names.versions_of(id as NodeId, spec);
-            let built = built(spec).build(id as NodeId, &format!("node/{}", name.0), &mut assembly);
-            nodes.push(AnyNode::new(built));
+            nodes.push(AnyNode::new(assembly.node(id as NodeId, (&name.0, spec))));
         }
         let mut record = Recorder::new(names, &timeline, seed);
         for (i, client) in design.clients.values().enumerate() {
@@ -342,11 +339,12 @@ impl Simulation {
         if world.hosts.disturbed && world.undelivered(slot) {
             return;
         }
-        let news = world.letters.as_ref().map(|letters| letters.get(slot));
-        if let Some(Cargo::News(_)) = news {
-            return world.hears_news(slot);
+        let cargo = world.letters.as_ref().map(|letters| letters.get(slot));
+        match (&mut self.nodes[node], cargo) {
+            (AnyNode::Server(server), Some(Cargo::Message(..))) => server.message_came(slot, world),
+            (_, Some(Cargo::News(_))) => world.hears_news(slot),
+            (node, _) => node.on_letter(slot, world),
         }
-        self.nodes[node].on_letter(slot, world);
     }
 
     #[inline(always)]

@@ -422,12 +422,19 @@ impl World {
         self.frames.release(slot);
     }
 
+    /// Frees the frame of a letter whose message was taken out: it is about no data.
+    #[inline(always)]
+    pub fn release_letter(&mut self, slot: Slot) {
+        if self.carries || self.connections.is_some() {
+            self.unload(slot);
+        }
+        self.frames.release(slot);
+    }
+
     #[inline(never)]
     fn unload(&mut self, slot: Slot) {
         if self.carries {
-            let row = self.frames.extra(slot).attributes;
-            self.attributes.drop_row(row);
-            self.frames.extra_mut(slot).attributes = NONE;
+            self.drop_attributes(slot);
         }
         if let Some(data) = &mut self.data {
             data.forget(slot);
@@ -439,6 +446,13 @@ impl World {
             // What was called off, or lost.
             self.off_its_wire(slot);
         }
+    }
+
+    #[inline(never)]
+    fn drop_attributes(&mut self, slot: Slot) {
+        let row = self.frames.extra(slot).attributes;
+        self.attributes.drop_row(row);
+        self.frames.extra_mut(slot).attributes = NONE;
     }
 
     // ---- timers ----------------------------------------------------------------------------

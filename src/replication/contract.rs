@@ -54,6 +54,14 @@ pub struct Context<'c> {
     pub effects: &'c mut Vec<Effect>,
     /// Under which locks versions were written, if any were.
     pub fences: Option<&'c Fences>,
+    /// Takes messages that leave before anything else is to be done, if the host has such a thing.
+    pub post: Option<&'c mut dyn Post>,
+}
+
+/// Where a host takes messages at once.
+pub trait Post {
+    /// Sends a message to a process, as [`Effect::Send`] does.
+    fn post(&mut self, to: Peer, message: Message);
 }
 
 impl std::fmt::Debug for Context<'_> {
@@ -67,6 +75,16 @@ impl Context<'_> {
     #[inline]
     pub fn act(&mut self, effect: Effect) {
         self.effects.push(effect);
+    }
+
+    /// Sends a message to a process.
+    #[inline]
+    pub fn send(&mut self, to: Peer, message: Message) {
+        match &mut self.post {
+            // Nearly all messages leave before anything else is done: they are spared the way through the list.
+            Some(post) if self.effects.is_empty() => post.post(to, message),
+            _ => self.act(Effect::Send(to, message)),
+        }
     }
 
     /// Answers an operation by something that is of no data.

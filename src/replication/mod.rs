@@ -27,7 +27,7 @@ mod tests;
 mod words;
 
 pub use backup::Saved;
-pub use contract::{Context, Effect, Protocol};
+pub use contract::{Context, Effect, Post, Protocol};
 pub use damage::Strike;
 pub use fences::{Fence, Fences};
 pub use message::Message;

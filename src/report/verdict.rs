@@ -128,7 +128,7 @@ fn data(results: &Results) -> Option<String> {
     (!told.is_empty()).then(|| format!("{}.", capital(&told.join("; "))))
 }
 
-fn of<'s>(slos: &'s [SloResult], verdict: Judgement) -> Vec<&'s SloResult> {
+fn of(slos: &[SloResult], verdict: Judgement) -> Vec<&SloResult> {
     slos.iter().filter(|slo| slo.verdict == verdict).collect()
 }
 

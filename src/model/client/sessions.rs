@@ -30,11 +30,11 @@ impl Client {
     pub(super) fn run_session(&mut self, slot: Slot, world: &mut World) {
         let program = self.session.as_ref().expect("sessions have a program");
         match program.advance(slot, world) {
-            Stop::At(Instr::Wait(demand)) => {
+            Stop::At(&Instr::Wait(demand)) => {
                 let work = program.demands[usize::from(demand)].work(slot, world);
                 world.arm(slot, work.span);
             }
-            Stop::At(Instr::Do { op, .. }) => self.request_of_session(slot, op, world),
+            Stop::At(&Instr::Do { op, .. }) => self.request_of_session(slot, op, world),
             _ if matches!(self.source, Source::Closed { .. }) => self.next_round(slot, world),
             _ => self.end_session(slot, world),
         }

@@ -2,11 +2,11 @@
 //!
 //! **Invariant.** As in `observer.rs`.
 
-use super::{observer::Observer, tokens::Token, torn::Part, watched::Damaged};
+use super::{logged::Progress, observer::Observer, tokens::Token, torn::Part, watched::Damaged};
 use crate::{
     history::NotChecked,
     model::ids::{NodeId, Slot},
-    replication::Known,
+    replication::{Fence, Known},
 };
 
 impl Observer {
@@ -148,5 +148,22 @@ impl Observer {
     pub fn is_written(&mut self, slot: Slot, (store, unit, order): (NodeId, u64, Option<u64>)) {
         let token = order.map(|order| Token { store, unit, known: Known::upto(order) });
         self.hold_token(slot, token);
+    }
+
+    /// A frame is about to put down how far its saga is, under this key, or to read it.
+    pub fn is_at_log(&mut self, slot: Slot, key: u64, next: Progress) {
+        let (Some(logs), Some(leases)) = (&mut self.logs, &mut self.leases) else { return };
+        let before = leases.fence(slot);
+        logs.enter(slot, key, (next, before));
+        leases.set_fence(slot, Some(Fence { lock: key, number: next.number }));
+    }
+
+    /// A frame has done that, or does it no longer.
+    pub fn leaves_log(&mut self, slot: Slot) {
+        let (Some(logs), Some(leases)) = (&mut self.logs, &mut self.leases) else { return };
+        if let Some(at) = logs.leave(slot) {
+            leases.set_fence(slot, at.before);
+            self.at(slot).of_record = false;
+        }
     }
 }

@@ -15,6 +15,7 @@ pub mod operation;
 pub mod outages;
 pub mod repeated;
 pub mod run;
+pub mod sessions;
 pub mod spec;
 pub mod tokens;
 pub mod torn;

@@ -16,12 +16,12 @@ use crate::{
         consistency::{
             followed::Tracked,
             leases::Leases,
-            logged::{Progress, SagaLogs},
+            logged::SagaLogs,
             operation::{At, Carried, Sight, Site, Written, seen_by_vector},
             outages::{Ended, Outages},
             repeated::Repeats,
             spec::Access,
-            tokens::{Token, Tokens},
+            tokens::{Last, Token, Tokens},
             torn::Torn,
             views::Views,
             watched::{Holdings, Told, Watched},
@@ -32,7 +32,7 @@ use crate::{
         replication::whom::Answered,
     },
     outcome,
-    replication::{Fence, Once},
+    replication::Once,
 };
 
 /// Versions on their way, and who notes what becomes of them.
@@ -48,9 +48,9 @@ pub struct Observer {
     /// Operations that came back to a frame with accepted replies, and whose store each is of.
     pub(super) seen: BTreeMap<Slot, Vec<(NodeId, Sight)>>,
     /// By client and store.
-    sessions: BTreeMap<(u16, NodeId), Sessions>,
+    pub(super) sessions: BTreeMap<(u16, NodeId), Sessions>,
     /// Likewise, of those whose writes are told apart by vectors.
-    by_vectors: BTreeMap<(u16, NodeId), Sessions<Vector>>,
+    pub(super) by_vectors: BTreeMap<(u16, NodeId), Sessions<Vector>>,
     /// Some client has sessions.
     pub(super) with_sessions: bool,
     /// Start of the measured span, ns.
@@ -73,6 +73,8 @@ pub struct Observer {
     pub views: Option<Box<Views>>,
     /// Locks, sagas or views are kept track of.
     pub beside: bool,
+    /// Frames have more to do with data than a version and an operation.
+    more: bool,
 }
 
 impl Observer {
@@ -119,7 +121,10 @@ impl Observer {
         let watched = followed.iter().filter(|_| !history.0.none);
         let stores = watched.map(new).collect();
         let views = Views::of(names).map(Box::new);
+        let with_sessions = design.clients.values().any(ClientSpec::has_sessions);
+        let beside = leases || views.is_some();
         Some(Self {
+            more: beside || with_sessions || hands || levels || repeats || once,
             carried: BySlot::default(),
             repeated: Repeats::default(),
             answered: BySlot::default(),
@@ -127,10 +132,10 @@ impl Observer {
             seen: BTreeMap::new(),
             sessions: BTreeMap::new(),
             by_vectors: BTreeMap::new(),
-            with_sessions: design.clients.values().any(ClientSpec::has_sessions),
+            with_sessions,
             from: design.warm_up,
             tokens: hands.then(|| Box::new(Tokens::new(known, about))),
-            beside: leases || views.is_some(),
+            beside,
             views,
             leases: leases.then(Box::default),
             logs: leases.then(Box::default),
@@ -198,6 +203,13 @@ impl Observer {
     #[inline]
     pub fn descend(&mut self, parent: Slot, child: Slot) {
         self.hand_on(parent, child);
+        if self.more {
+            self.descends_with_more(parent, child);
+        }
+    }
+
+    #[inline(never)]
+    fn descends_with_more(&mut self, parent: Slot, child: Slot) {
         if self.levels {
             *self.answered.at(child) = self.answered(parent);
         }
@@ -216,6 +228,13 @@ impl Observer {
     #[inline]
     pub fn bring(&mut self, child: Slot, caller: Slot) {
         self.hand_on(child, caller);
+        if self.more {
+            self.brings_more(child, caller);
+        }
+    }
+
+    #[inline(never)]
+    fn brings_more(&mut self, child: Slot, caller: Slot) {
         if let Some(tokens) = &mut self.tokens {
             tokens.bring(child, caller);
         }
@@ -230,11 +249,20 @@ impl Observer {
     /// A frame is released: what it was at has no answer any more, and what was done for it is nobody's.
     #[inline]
     pub fn forget(&mut self, slot: Slot) {
-        if let Some(carried) = self.carried.get_mut(slot)
-            && let Some(at) = std::mem::take(carried).at
-        {
-            self.open_end(at);
+        if let Some(carried) = self.carried.get_mut(slot) {
+            let at = carried.at.take();
+            *carried = Carried::default();
+            if let Some(at) = at {
+                self.open_end(at);
+            }
         }
+        if self.more {
+            self.forgets_more(slot);
+        }
+    }
+
+    #[inline(never)]
+    fn forgets_more(&mut self, slot: Slot) {
         if self.repeats {
             self.repeated.forget(slot);
         }
@@ -279,71 +307,46 @@ impl Observer {
         self.repeated.once(slot)
     }
 
-    // ---- sessions ----------------------------------------------------------------------------
-
-    /// A request of a session was decided well.
-    pub fn decided(&mut self, slot: Slot, (client, session): (u16, u64), now: u64) {
-        if let Some(tokens) = &mut self.tokens {
-            tokens.decided(slot, (client, session));
-        }
-        let Some(seen) = self.seen.remove(&slot) else { return };
-        let stores: BTreeSet<NodeId> = seen.iter().map(|(store, _)| *store).collect();
-        for store in stores {
-            let (mut placed, mut vectors) = (Vec::new(), Vec::new());
-            for (_, sight) in seen.iter().filter(|(other, _)| *other == store) {
-                match sight {
-                    Sight::Placed(seen) => placed.push(*seen),
-                    Sight::Vector(seen) => vectors.push(*seen),
-                }
-            }
-            let (of, session) = ((client, store), session as u32);
-            let mut broken = self.sessions.entry(of).or_default().observe(session, &placed);
-            if !vectors.is_empty() {
-                broken.add(self.by_vectors.entry(of).or_default().observe(session, &vectors));
-            }
-            if self.beside {
-                broken = self.broken_at(store, broken);
-            }
-            if let Some(watched) = self.stores.get_mut(&store).filter(|_| now >= self.from) {
-                watched.measured.broken.add(broken);
-            }
-        }
-    }
-
-    /// A session is over.
-    pub fn close(&mut self, (client, session): (u16, u64)) {
-        if let Some(tokens) = &mut self.tokens {
-            tokens.close((client, session));
-        }
-        let of_client = (client, 0)..=(client, NodeId::MAX);
-        let session = session as u32;
-        self.sessions.range_mut(of_client.clone()).for_each(|(_, all)| all.close(session));
-        self.by_vectors.range_mut(of_client).for_each(|(_, all)| all.close(session));
-    }
-
     // ---- operations --------------------------------------------------------------------------
+
+    /// What whoever begins an operation had seen last of its key, what names all attempts at it, and whether there may be
+    /// others, which are one with this one.
+    #[inline(never)]
+    fn invokes_more(
+        &mut self,
+        slot: Slot,
+        site: &Site,
+        (id, key): (u64, u64),
+        wall: u64,
+    ) -> (Option<Last>, u64, bool) {
+        let tokens = self.tokens.as_mut();
+        let saw = tokens.and_then(|tokens| tokens.invoke(slot, (site.store, site.access), key));
+        if self.levels {
+            *self.answered.at(slot) = site.answered;
+        }
+        if !self.repeats || site.of_record {
+            return (saw, 0, false);
+        }
+        // What it is for may be attempted again, and then this write is.
+        let (identity, shared) = self.repeated.stamped((slot, id), site.once, wall);
+        (saw, descend(identity, site.common), shared)
+    }
 
     /// A frame of this identity begins an operation on a key of a shard: at this instant, and by its clock at that one.
     pub fn invoke(
         &mut self,
         slot: Slot,
-        &Site { store, access, answered, path, common: other, of_record, once }: &Site,
+        site: &Site,
         (id, key, shard): (u64, u64, u16),
         (now, wall): (u64, u64),
     ) {
         self.end(slot);
-        let tokens = self.tokens.as_mut();
-        let saw = tokens.and_then(|tokens| tokens.invoke(slot, (store, access), key));
-        if self.levels {
-            *self.answered.at(slot) = answered;
+        let &Site { store, access, path, of_record, .. } = site;
+        let mut more = (None, 0, false);
+        if self.more {
+            more = self.invokes_more(slot, site, (id, key), wall);
         }
-        let (mut common, mut shared) = (0, false);
-        if self.repeats && !of_record {
-            let (identity, once) = self.repeated.stamped((slot, id), once, wall);
-            common = descend(identity, other);
-            // What it is for may be attempted again, and then this write is.
-            shared = once;
-        }
+        let (saw, common, shared) = more;
         // 0 is what was there before.
         let version = if shared { common } else { descend(id, path) }.max(1);
         let act = match access {
@@ -455,20 +458,20 @@ impl Observer {
             // What comes next is answered as it says itself.
             self.answered.take(slot);
         }
-        self.at(slot).of_record = false;
-        let Carried { version, at, .. } = *self.at(slot);
+        let carried = self.at(slot);
+        carried.of_record = false;
+        let (version, at) = (carried.version, carried.at.take());
         if let Some(tokens) = &mut self.tokens {
             tokens.end(slot, version, true);
         }
-        let Some(at) = at.filter(|at| !at.failed) else {
-            self.end(slot);
+        let at = at?;
+        if at.failed {
+            self.open_end(at);
             return None;
-        };
-        self.at(slot).at = None;
+        }
         self.ended(&at, Some(now));
         let at_view = if self.beside { self.seen_beside(slot, &at, version, now) } else { None };
         let watched = self.stores.get_mut(&at.store)?;
-        let read = at.access == Access::Read;
         let (judged, sight) = match (at_view, &mut watched.vectors) {
             (Some(seen), _) => seen,
             (None, Some(vectors)) => {
@@ -477,16 +480,18 @@ impl Observer {
             }
             (None, None) => {
                 watched.history.asked_by(at.op, by);
+                let read = at.access == Access::Read;
                 let outcome = if read { Outcome::Read(version) } else { Outcome::Written };
                 let ended = watched.history.done(at.op, outcome, now);
                 (ended.judged, ended.seen.map(Sight::Placed))
             }
         };
         if let Some(sight) = sight.filter(|_| self.with_sessions) {
-            self.seen.entry(slot).or_default().push((at.store, sight));
-        }
-        if let (Some(views), Some(sight)) = (&self.views, sight.filter(|_| self.with_sessions)) {
-            views.expected(at.store, sight, self.seen.entry(slot).or_default());
+            let seen = self.seen.entry(slot).or_default();
+            seen.push((at.store, sight));
+            if let Some(views) = &self.views {
+                views.expected(at.store, sight, seen);
+            }
         }
         if !at.measured {
             return None;
@@ -495,8 +500,12 @@ impl Observer {
         measured.operations[at.access.place()] += 1;
         if let Some(judged) = judged {
             measured.staleness.record(judged);
-            measured.age.record(judged.age_ns);
-            measured.versions.record(judged.versions.saturating_mul(1_000_000_000));
+            if judged.is_fresh() {
+                watched.fresh += 1;
+            } else {
+                measured.age.record(judged.age_ns);
+                measured.versions.record(judged.versions.saturating_mul(1_000_000_000));
+            }
         }
         judged.map(|judged| judged.versions > 0)
     }
@@ -534,23 +543,6 @@ impl Observer {
     }
 
     // ---- ends ---------------------------------------------------------------------------------
-
-    /// A frame is about to put down how far its saga is, under this key, or to read it.
-    pub fn is_at_log(&mut self, slot: Slot, key: u64, next: Progress) {
-        let (Some(logs), Some(leases)) = (&mut self.logs, &mut self.leases) else { return };
-        let before = leases.fence(slot);
-        logs.enter(slot, key, (next, before));
-        leases.set_fence(slot, Some(Fence { lock: key, number: next.number }));
-    }
-
-    /// A frame has done that, or does it no longer.
-    pub fn leaves_log(&mut self, slot: Slot) {
-        let (Some(logs), Some(leases)) = (&mut self.logs, &mut self.leases) else { return };
-        if let Some(at) = logs.leave(slot) {
-            leases.set_fence(slot, at.before);
-            self.at(slot).of_record = false;
-        }
-    }
 
     /// More is known of what a visit that fails was to write than its outcome says.
     pub fn is_known(&mut self, slot: Slot, written: Written) {

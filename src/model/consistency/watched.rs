@@ -73,6 +73,8 @@ pub(super) struct Watched {
     behind: BTreeMap<u64, Vec<u64>>,
     /// All that a cache ever answered for; of those that came to a store with a log, their places there.
     late: BTreeMap<u64, Option<u64>>,
+    /// Reads that missed nothing, which are not in the histograms of `measured` yet.
+    pub(super) fresh: u64,
     pub(super) measured: ConsistencyMeasured,
 }
 
@@ -165,6 +167,7 @@ impl Watched {
             corrupted: false,
             behind: BTreeMap::new(),
             late: BTreeMap::new(),
+            fresh: 0,
             measured: ConsistencyMeasured::default(),
         }
     }
@@ -528,6 +531,8 @@ impl Watched {
         (store, held): (NodeId, &Holdings),
         mut shard: impl FnMut(u64) -> u16,
     ) -> ConsistencyMeasured {
+        self.measured.age.record_n(0, self.fresh);
+        self.measured.versions.record_n(0, self.fresh);
         let mut with_all = self.lost_with_copies(&self.wiped, &BTreeMap::new());
         let mut corrupt = self.lost_with_copies(&self.damaged, &self.rotten);
         let mut backed_up = std::mem::take(&mut self.backed_up);

@@ -92,6 +92,27 @@ impl Link {
         true
     }
 
+    /// Sends a message whose way may be told apart: whether it is on its way, and how long that takes, ns, as far as it is
+    /// known by then.
+    #[inline(always)]
+    pub fn send_apart(
+        &mut self,
+        agenda: &mut Agenda,
+        of: (Slot, u8),
+        message: impl FnOnce() -> Message,
+        apart: bool,
+    ) -> (bool, u128) {
+        if !matches!(self.carriage, Carriage::Full) {
+            return (self.send(agenda, of, message), self.more.lane.into());
+        }
+        self.tell_apart(apart);
+        let before = self.more.travel;
+        let sent = self.send(agenda, of, message);
+        self.tell_apart(false);
+        let lane = if sent { self.more.lane } else { 0 };
+        (sent, self.more.travel - before + u128::from(lane))
+    }
+
     /// What it accepts now is told apart, or no longer.
     pub fn tell_apart(&mut self, apart: bool) {
         if let (Carriage::Full, Some(line)) = (self.carriage, &mut self.more.line) {
@@ -164,6 +185,7 @@ impl More {
     }
 
     /// How long a message is under way that has left, ns.
+    #[inline(always)]
     fn latency(&self, id: u64) -> u64 {
         to_nanos(self.latency.sample(&mut self.latency_stream.draw_mixed(id)))
     }

@@ -4,7 +4,7 @@
 
 use super::{
     healing::Healing,
-    letters::{Cargo, News},
+    letters::{Cargo, Envelope, News},
     tally::{ReplicasMeasured, Tally},
 };
 use crate::{
@@ -19,7 +19,9 @@ use crate::{
         span::Span,
         world::World,
     },
-    replication::{Context, Effect, Fences, Law, Laws, Message, Peer, Timer, process::Process},
+    replication::{
+        Context, Effect, Fences, Law, Laws, Message, Peer, Post, Timer, process::Process,
+    },
 };
 
 /// Laws that replicas draw from, and the streams of their draws.
@@ -45,6 +47,8 @@ pub struct Member {
     due: [u64; TIMERS],
     /// Draws made so far, by law, then choices.
     drawn: Drawn,
+    /// What tells its draws from those of others.
+    identity: u64,
     /// Letters posted and works begun so far, which tell their draws apart.
     posted: u64,
     /// Callers it has yet to tell who leads.
@@ -79,7 +83,7 @@ pub struct Group {
     pub deletes: Vec<bool>,
     /// Who calls the node: whom to tell who leads.
     pub callers: Vec<Host>,
-    /// What was to be done last: room for the next.
+    /// What is to be done for whoever was told something last.
     pub effects: Vec<Effect>,
     /// Under which locks versions were written, if any were.
     pub fences: Option<Box<Fences>>,
@@ -125,6 +129,48 @@ pub enum Value {
     IsKey,
 }
 
+impl Value {
+    /// Bytes of a message.
+    #[inline]
+    fn size(&self, message: &Message) -> u64 {
+        if matches!(self, Self::Nothing) { 0 } else { self.size_of(message) }
+    }
+
+    #[inline(never)]
+    fn size_of(&self, message: &Message) -> u64 {
+        let mut size = 0u64;
+        message.keys(&mut |key| {
+            let more = if let Self::Of(value) = self { value.of_key(key) } else { key };
+            size = size.saturating_add(more);
+        });
+        size
+    }
+}
+
+/// The identity for draws of the next thing that a member of this one sends or does.
+#[inline]
+fn next_id(identity: u64, posted: &mut u64) -> u64 {
+    *posted += 1;
+    mix(identity.rotate_left(23) ^ mix(*posted))
+}
+
+/// The messages that one member sends.
+struct Outbox<'d> {
+    identity: u64,
+    posted: &'d mut u64,
+    from: Host,
+    value: &'d Value,
+    world: &'d mut World,
+}
+
+impl Post for Outbox<'_> {
+    fn post(&mut self, to: Peer, message: Message) {
+        let (from, id) = (self.from, next_id(self.identity, self.posted));
+        let envelope = Envelope { from, to: (from.0, to), id, size: self.value.size(&message) };
+        self.world.post_message(envelope, message);
+    }
+}
+
 /// The draws of one member.
 struct Own<'d> {
     draws: &'d Draws,
@@ -166,7 +212,8 @@ impl Group {
         if led {
             tally.begin((0..shards as u16).map(|shard| shard * each));
         }
-        let member = |process| Member {
+        let member = |(inst, process): (usize, Process)| Member {
+            identity: mix(site ^ inst as u64),
             process,
             timers: [NONE; TIMERS],
             due: [0; TIMERS],
@@ -175,7 +222,7 @@ impl Group {
             to_tell: Vec::new(),
             wiped: false,
         };
-        let members: Vec<Member> = processes.into_iter().map(member).collect();
+        let members: Vec<Member> = processes.into_iter().enumerate().map(member).collect();
         Self {
             node,
             site,
@@ -204,50 +251,49 @@ impl Group {
         if self.led { self.shard(inst).into() } else { key }
     }
 
-    /// A process is told something; what it wants done about it.
+    /// A process is told something: what it sends at once is on its way then, the rest of what it wants done is in
+    /// [`Group::effects`].
     #[inline(always)]
     pub fn tell(
         &mut self,
         inst: Peer,
         Reading { steady: now, wall }: Reading,
+        world: &mut World,
         what: impl FnOnce(&mut Process, &mut Context<'_>),
-    ) -> Vec<Effect> {
-        let mut effects = std::mem::take(&mut self.effects);
+    ) {
         let member = &mut self.members[usize::from(inst)];
-        let mut laws = Own {
-            draws: &self.draws,
-            drawn: &mut member.drawn,
-            identity: mix(self.site ^ u64::from(inst)),
+        let mut laws =
+            Own { draws: &self.draws, drawn: &mut member.drawn, identity: member.identity };
+        let mut post = Outbox {
+            identity: member.identity,
+            posted: &mut member.posted,
+            from: (self.node, inst),
+            value: &self.value,
+            world,
         };
         let mut context = Context {
             now,
             wall,
             laws: &mut laws,
-            effects: &mut effects,
+            effects: &mut self.effects,
             fences: self.fences.as_deref(),
+            post: Some(&mut post),
         };
         what(&mut member.process, &mut context);
-        effects
     }
 
     /// The identity for draws of the next thing a process sends or does.
     pub fn next_id(&mut self, inst: Peer) -> u64 {
         let member = &mut self.members[usize::from(inst)];
-        member.posted += 1;
-        mix(mix(self.site ^ u64::from(inst)).rotate_left(23) ^ mix(member.posted))
+        next_id(member.identity, &mut member.posted)
     }
 
-    /// Bytes of a message.
-    pub fn size(&self, message: &Message) -> u64 {
-        let mut size = 0u64;
-        match &self.value {
-            Value::Nothing => {}
-            Value::Of(value) => {
-                message.keys(&mut |key| size = size.saturating_add(value.of_key(key)));
-            }
-            Value::IsKey => message.keys(&mut |key| size = size.saturating_add(key)),
-        }
-        size
+    /// Sends a message of a process.
+    pub fn send(&mut self, inst: Peer, (to, message): (Peer, Message), world: &mut World) {
+        let member = &mut self.members[usize::from(inst)];
+        let (identity, posted) = (member.identity, &mut member.posted);
+        let from = (self.node, inst);
+        Outbox { identity, posted, from, value: &self.value, world }.post(to, message);
     }
 
     /// An instance died: its timers are gone.

@@ -15,7 +15,7 @@ use crate::{
         names::Names,
         network::{links::Message as Weight, send::Fate},
         queue::post::Post,
-        world::{World, pack, unpack},
+        world::{World, pack},
     },
     replication::{Fence, Message, Peer, Saved, Timer, Work, data::Item},
 };
@@ -254,7 +254,7 @@ pub struct News {
 /// What all frames carry.
 #[derive(Clone, Debug, Default)]
 pub struct Letters {
-    cargo: BySlot<Cargo>,
+    pub(super) cargo: BySlot<Cargo>,
     /// The visit for a message that began last; none since somebody took it.
     begun: Option<Slot>,
 }
@@ -276,6 +276,15 @@ impl Letters {
     /// A frame carries this from now on.
     pub fn put(&mut self, slot: Slot, cargo: Cargo) {
         *self.cargo.at(slot) = cargo;
+    }
+
+    /// A frame that begins carries this: before that it carried nothing.
+    #[inline(always)]
+    fn put_first(&mut self, slot: Slot, cargo: Cargo) {
+        let before = std::mem::replace(self.cargo.at(slot), cargo);
+        debug_assert!(before == Cargo::None, "what a frame carried is dropped with it");
+        // There is nothing to drop, which the compiler cannot know.
+        std::mem::forget(before);
     }
 
     /// What a frame carried.
@@ -333,12 +342,25 @@ pub struct Envelope {
 
 impl World {
     /// A frame of a node's own: nobody asked for it and nobody gets an answer.
-    pub fn own_frame(&mut self, (node, inst): Host, (id, key): (u64, u64), cargo: Cargo) -> Slot {
+    #[inline(never)]
+    pub fn own_frame(&mut self, host: Host, of: (u64, u64), cargo: Cargo) -> Slot {
+        self.frame_from(host, host, of, cargo)
+    }
+
+    /// Likewise, which another host sends.
+    #[inline(always)]
+    fn frame_from(
+        &mut self,
+        from: Host,
+        (node, inst): Host,
+        (id, key): (u64, u64),
+        cargo: Cargo,
+    ) -> Slot {
         let slot = self.frames.alloc(Frame {
             id,
             key,
             armed: IN_TRANSIT,
-            parent: pack(node, inst),
+            parent: pack(from.0, from.1),
             next: NONE,
             node,
             inst,
@@ -350,7 +372,7 @@ impl World {
             *self.frames.extra_mut(slot) = Extra { client: NOBODY, ..Extra::EMPTY };
         }
         if let Some(letters) = &mut self.letters {
-            letters.put(slot, cargo);
+            letters.put_first(slot, cargo);
         }
         slot
     }
@@ -368,15 +390,22 @@ impl World {
         self.post_for(NONE, envelope, cargo);
     }
 
+    /// Posts a message between replicas.
+    #[inline(always)]
+    pub fn post_message(&mut self, envelope: Envelope, message: Message) {
+        let key = match message.work() {
+            Work::Read(key) | Work::Write(key) => key,
+            Work::None => 0,
+        };
+        let Envelope { from, to, id, .. } = envelope;
+        let slot = self.frame_from(from, to, (id, key), Cargo::Message(from.1, message));
+        self.set_off((slot, NONE), envelope, false);
+    }
+
     /// Posts a letter that is about what a frame is for: with the attributes of its request.
     pub fn post_for(&mut self, of: Slot, envelope: Envelope, cargo: Cargo) {
-        let Envelope { from, to, id, size } = envelope;
         let waited_for = cargo.is_waited_for();
         let key = match &cargo {
-            Cargo::Message(_, message) => match message.work() {
-                Work::Read(key) | Work::Write(key) => key,
-                Work::None => 0,
-            },
             Cargo::Key(moving) => moving.key,
             Cargo::Part(part) => part.key,
             Cargo::Fed(fed) => match fed.said {
@@ -385,35 +414,50 @@ impl World {
             },
             _ => 0,
         };
-        let slot = self.own_frame(to, (id, key), cargo);
-        let f = &mut self.frames[slot];
-        f.parent = pack(from.0, from.1);
+        let Envelope { from, to, id, .. } = envelope;
+        let slot = self.frame_from(from, to, (id, key), cargo);
+        self.set_off((slot, of), envelope, waited_for);
+    }
+
+    /// The frame of a letter, which is about what another one is for, goes on its way.
+    #[inline(always)]
+    fn set_off(&mut self, (slot, of): (Slot, Slot), envelope: Envelope, waited_for: bool) {
+        let Envelope { from, to, id, size } = envelope;
         if self.carries {
-            if of != NONE {
-                self.hand_on(of, slot);
-            }
-            self.frames.extra_mut(slot).size = size;
+            self.load_letter(of, slot, size);
         }
         let weight = || Weight { id, size };
         if from == to {
             self.network.inside.send(&mut self.agenda, (slot, event::LETTER), weight);
             return;
         }
-        if !self.network.special {
-            let link = self.network.link(from, to);
-            link.tell_apart(!waited_for);
-            let before = link.travelled();
-            let sent = link.send(&mut self.agenda, (slot, event::LETTER), weight);
-            link.tell_apart(false);
-            if !waited_for {
-                let more = link.travelled() - before;
-                self.network.probes += more;
-            }
-            if !sent {
-                self.release(slot);
-            }
-            return;
+        if self.network.special {
+            return self.set_off_specially(slot, envelope, waited_for);
         }
+        let (link, way) = (self.network.link(from, to), (slot, event::LETTER));
+        let (sent, takes) = link.send_apart(&mut self.agenda, way, weight, !waited_for);
+        if !waited_for {
+            self.network.probes += takes;
+        }
+        if !sent {
+            self.release(slot);
+        }
+    }
+
+    #[inline(never)]
+    fn load_letter(&mut self, of: Slot, slot: Slot, size: u64) {
+        if of != NONE {
+            self.hand_on(of, slot);
+        }
+        self.frames.extra_mut(slot).size = size;
+    }
+
+    /// Likewise where messages need a closer look.
+    #[cold]
+    #[inline(never)]
+    fn set_off_specially(&mut self, slot: Slot, envelope: Envelope, waited_for: bool) {
+        let Envelope { from, to, id, size } = envelope;
+        let key = self.frames[slot].key;
         let link = self.network.link_between(from, to);
         link.tell_apart(!waited_for);
         let before = link.travelled();
@@ -426,9 +470,6 @@ impl World {
         }
     }
 
-    /// Posts a letter where messages need a closer look.
-    #[cold]
-    #[inline(never)]
     fn post_special(&mut self, (from, to): (Host, Host), (slot, key): (Slot, u64), of: Weight) {
         let Weight { id, size } = of;
         let weight = || of;
@@ -455,61 +496,6 @@ impl World {
                 }
             }
         }
-    }
-
-    /// A letter has come to a process that does not run, on a host that does, which says so.
-    pub fn turn_back(&mut self, slot: Slot) {
-        let f = &self.frames[slot];
-        let (host, id, from) = ((f.node, f.inst), f.id, unpack(f.parent));
-        let cargo = self.letters.as_mut().map(|letters| letters.take(slot)).unwrap_or_default();
-        self.release(slot);
-        self.bounce((host, from), cargo, id, false);
-    }
-
-    /// What processes of a node have sent one another says nothing any more, wherever it is.
-    pub fn forget_messages(&mut self, node: NodeId, among: &std::ops::Range<Peer>) {
-        let Some(letters) = &mut self.letters else { return };
-        let frames = &self.frames;
-        let is_of = |(slot, cargo): &(Slot, &Cargo)| {
-            let to = |slot: Slot| frames[slot].node == node && among.contains(&frames[slot].inst);
-            matches!(cargo, Cargo::Message(from, _) if among.contains(from)) && to(*slot)
-        };
-        let all: Vec<Slot> = letters.cargo.iter().filter(is_of).map(|(slot, _)| slot).collect();
-        for slot in all {
-            letters.put(slot, Cargo::None);
-        }
-    }
-
-    /// Tells the sender of a message that nobody takes it.
-    fn bounce(&mut self, (from, to): (Host, Host), cargo: Cargo, id: u64, here: bool) {
-        let cargo = match cargo {
-            Cargo::Post(post) => return self.bounce_post(&post, to, mix(id ^ 1)),
-            Cargo::Message(_, Message::Refused(_)) => return,
-            Cargo::Message(_, message) => {
-                Cargo::Message(from.1, Message::Refused(Box::new(message)))
-            }
-            // Who cannot be reached cannot vote for it.
-            Cargo::Part(part) if matches!(part.said, Said::Prepare(_)) => {
-                let no = PartOf { said: Said::Vote(Vote::No(ABORTED)), ..*part };
-                Cargo::Part(Box::new(no))
-            }
-            _ => return,
-        };
-        let id = mix(id ^ 1);
-        let from = if here { to } else { from };
-        self.post(Envelope { from, to, id, size: 0 }, cargo);
-    }
-
-    /// Tells the sender of something about messages that nobody takes it.
-    fn bounce_post(&mut self, post: &Post, sender: Host, id: u64) {
-        let (from, post) = match *post {
-            // Who is handed messages and is not there has lost all it was handed.
-            Post::Handed(ask, _) => (ask.from, Post::Reset(ask.from)),
-            Post::Ask(ask) | Post::Fetch(ask, _) => ((ask.queue, ask.broker), Post::Refused(ask)),
-            _ => return,
-        };
-        let envelope = Envelope { from, to: sender, id, size: 0 };
-        self.post(envelope, Cargo::Post(Box::new(post)));
     }
 
     /// What a frame has to do with messages.
@@ -543,30 +529,5 @@ impl World {
     /// The visit for a message that began since this was asked last.
     pub fn begun_visit(&mut self) -> Option<Slot> {
         self.letters.as_mut()?.begun.take()
-    }
-
-    /// A letter arrived: whether its host is down. Then nobody hears of it, or its host says so.
-    #[cold]
-    pub fn undelivered(&mut self, slot: Slot) -> bool {
-        let f = &self.frames[slot];
-        let (host, id) = ((f.node, f.inst), f.id);
-        let from = unpack(f.parent);
-        let down = host.0 < self.first_client && self.hosts.is_down(host);
-        // What a caller asks itself is a request: `errors` fail it.
-        let asks = self.network.ground.within.whose(from) != from;
-        let fails = !down && asks && self.hosts.fails(host, id);
-        if !down && !fails {
-            return false;
-        }
-        if fails {
-            self.record.node(host.0).cause(Cause::Fault);
-        }
-        let cargo = self.letters.as_mut().map(|letters| letters.take(slot)).unwrap_or_default();
-        self.release(slot);
-        let hears = from.0 == host.0 || matches!(cargo, Cargo::Post(_) | Cargo::Part(_));
-        if self.hosts.state(host).silent == 0 && hears {
-            self.bounce((host, from), cargo, id, false);
-        }
-        true
     }
 }

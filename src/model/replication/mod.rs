@@ -5,6 +5,7 @@
 //!
 //! **Invariant.** What is told to a replica came by a message, a timer or a request, all of which faults can hit.
 
+mod bounced;
 pub mod build;
 pub mod callers;
 pub mod check;

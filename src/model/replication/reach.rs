@@ -40,8 +40,8 @@ pub struct ToReplicas {
     pub whom: [Whom; 2],
     /// Whether an operation, by number, writes.
     pub writes: Vec<bool>,
-    /// Mean latency from a zone to another, ns: `from x zones + to`.
-    pub distance: Vec<f64>,
+    /// Mean latency from a zone to another, ns: `from x zones + to`, of so many zones.
+    pub distance: (Vec<f64>, usize),
     /// Callers are told of failures only by redirects and by trying (and not by observers).
     pub by_trying: bool,
     /// Which replica each caller believes leads a shard, and since which epoch, where that is not the first.
@@ -74,7 +74,7 @@ impl ToReplicas {
             each: replicas.each as u16,
             whom: Whom::of(spec),
             writes: names.ops.iter().map(writes).collect(),
-            distance: distance.collect(),
+            distance: (distance.collect(), zones.into()),
             by_trying: spec.raft.is_some(),
             believed: BTreeMap::new(),
             own: (names.coordinators(id), facts.instances as u16),
@@ -131,18 +131,17 @@ impl ToReplicas {
             Whom::Followers if n > 1 => (self.leader(caller, shard) + 1 + below(n - 1)) % n,
             Whom::Followers => 0,
             Whom::Nearest => {
-                let zones = self.distance.len().isqrt();
-                let distance = |replica: u16| {
-                    let to = usize::from(zone_of(shard * n + replica));
-                    self.distance[usize::from(zone) * zones + to]
-                };
+                let from = &self.distance.0[usize::from(zone) * self.distance.1..];
+                let distance = |replica: u16| from[usize::from(zone_of(shard * n + replica))];
                 let first = below(n);
                 if turn == 0 {
-                    let all = (1..n).map(|r| (first + r) % n);
-                    let nearer = |best: u16, other: u16| {
-                        if distance(other) < distance(best) { other } else { best }
-                    };
-                    return all.fold(first, nearer);
+                    let (mut replica, mut best) = (first, (first, distance(first)));
+                    for _ in 1..n {
+                        replica = if replica + 1 == n { 0 } else { replica + 1 };
+                        let far = distance(replica);
+                        best = if far < best.1 { (replica, far) } else { best };
+                    }
+                    return best.0;
                 }
                 let mut all: Vec<u16> = (0..n).map(|r| (first + r) % n).collect();
                 // Equal ones stay as the draw has put them.
@@ -172,6 +171,31 @@ impl World {
         shard: Option<u16>,
         asked: Asked,
     ) -> Host {
+        if !matches!(self.routes[usize::from(node)], Route::Replicas(_)) {
+            return self.no_replica(caller, node, asked);
+        }
+        let turn = self.letters.as_ref().map_or(0, |letters| letters.turn(caller));
+        let whom = self.data.as_ref().and_then(|data| data.answered(caller).whom);
+        let f = &self.frames[caller];
+        let place = (f.node, f.inst);
+        let zone = self.network.zone_of(place.0, place.1);
+        let Route::Replicas(way) = &mut self.routes[usize::from(node)] else {
+            unreachable!("it was asked above")
+        };
+        if let (None, Ok(at)) = (shard, way.own.0.binary_search(&place)) {
+            return (node, way.own.1 + at as u16);
+        }
+        let shard = shard.unwrap_or_else(|| way.shard_for(asked.key, asked.id));
+        let network = &self.network;
+        let whom = (whom.unwrap_or(way.usual(asked.op)), asked.id);
+        let replica =
+            way.choose((place, zone), (shard, turn), whom, |inst| network.zone_of(node, inst));
+        (node, shard * way.each + replica)
+    }
+
+    /// Where a call to a node without replicas goes whose way is no simple one.
+    #[inline(never)]
+    fn no_replica(&mut self, caller: Slot, node: NodeId, asked: Asked) -> Host {
         if let Route::Members(members) = &self.routes[usize::from(node)] {
             if let Some(all) = &self.connections
                 && let Some(far) = all.far_of(self.frames.extra(caller).flight.wire)
@@ -186,28 +210,11 @@ impl World {
             }
             return (node, one_of(&others(members, node, been), id));
         }
-        if let Route::Partitions(way) = &mut self.routes[usize::from(node)] {
-            return (node, way.broker(asked.key, asked.id));
-        }
-        let turn = self.letters.as_ref().map_or(0, |letters| letters.turn(caller));
-        let whom = self.data.as_ref().and_then(|data| data.answered(caller).whom);
-        let f = &self.frames[caller];
-        let place = (f.node, f.inst);
-        let zone = self.network.zone_of(place.0, place.1);
-        let way = match &mut self.routes[usize::from(node)] {
-            Route::Replicas(way) => way,
-            Route::Shifting(way) => return (node, way.shard(asked.key)),
+        match &mut self.routes[usize::from(node)] {
+            Route::Partitions(way) => (node, way.broker(asked.key, asked.id)),
+            Route::Shifting(way) => (node, way.shard(asked.key)),
             _ => unreachable!("the node has replicas, or its keys move"),
-        };
-        if let (None, Ok(at)) = (shard, way.own.0.binary_search(&place)) {
-            return (node, way.own.1 + at as u16);
         }
-        let shard = shard.unwrap_or_else(|| way.shard_for(asked.key, asked.id));
-        let network = &self.network;
-        let whom = (whom.unwrap_or(way.usual(asked.op)), asked.id);
-        let replica =
-            way.choose((place, zone), (shard, turn), whom, |inst| network.zone_of(node, inst));
-        (node, shard * way.each + replica)
     }
 
     /// The broker to which somebody sends a message with this key and identity.

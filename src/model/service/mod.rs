@@ -30,6 +30,7 @@ pub mod inbound;
 pub mod instr;
 pub mod leased;
 pub mod limits;
+mod lives;
 pub mod locks;
 mod logs;
 mod members;

@@ -7,12 +7,12 @@ use crate::model::{ids::Slot, queue::post::Post, world::World};
 
 impl Server {
     /// A frame stands at a point of the program that some part of the server has to hear of.
-    #[inline(never)]
+    #[inline]
     pub(super) fn at_point(&mut self, slot: Slot, point: Point, world: &mut World) {
         match point {
             // Replicas first: most of what they do is that.
-            Point::Arrived { .. } | Point::Worked { .. } => self.at_replica(slot, point, world),
             Point::Told if self.group.is_some() => self.told_replica(slot, world),
+            Point::Arrived { .. } | Point::Worked { .. } => self.at_replica(slot, point, world),
             _ => self.at_other_point(slot, point, world),
         }
     }

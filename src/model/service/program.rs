@@ -339,9 +339,9 @@ const ROUND: [u64; 4] =
 
 /// Why control flow stopped.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Stop {
+pub enum Stop<'p> {
     /// At a blocking instruction.
-    At(Instr),
+    At(&'p Instr),
     /// A step failed by chance.
     Failed,
 }
@@ -349,9 +349,10 @@ pub enum Stop {
 impl Program {
     /// Executes control flow from the frame's `pc` to the next blocking instruction.
     #[inline(always)]
-    pub fn advance(&self, slot: Slot, world: &mut World) -> Stop {
+    pub fn advance(&self, slot: Slot, world: &mut World) -> Stop<'_> {
         loop {
-            let instr = self.code[usize::from(world.frames[slot].pc)];
+            // In place: a copy would be put together byte by byte.
+            let instr = &self.code[usize::from(world.frames[slot].pc)];
             match instr {
                 Instr::Work(_)
                 | Instr::Strained(_)
@@ -370,7 +371,7 @@ impl Program {
                 | Instr::Do { .. }
                 | Instr::End => return Stop::At(instr),
                 _ => {
-                    if let Some(stop) = self.control(instr, slot, world) {
+                    if let Some(stop) = self.control(*instr, slot, world) {
                         return stop;
                     }
                 }
@@ -379,7 +380,7 @@ impl Program {
     }
 
     #[inline(never)]
-    fn control(&self, instr: Instr, slot: Slot, world: &mut World) -> Option<Stop> {
+    fn control(&self, instr: Instr, slot: Slot, world: &mut World) -> Option<Stop<'_>> {
         let pc = world.frames[slot].pc;
         let next = match instr {
             Instr::Jump(to) => to,

@@ -12,13 +12,7 @@ use super::{
 use crate::{
     cause::Cause,
     model::{
-        consistency::{
-            operation::Written,
-            spec::Access,
-            tokens::Token,
-            views::Views,
-            watched::{Damaged, Holdings},
-        },
+        consistency::{operation::Written, spec::Access, tokens::Token, views::Views},
         frame::BRANCH,
         ids::{NONE, Slot},
         queue::post::Post,
@@ -26,13 +20,12 @@ use crate::{
             group::TELL,
             letters::{Cargo, Envelope, News},
         },
-        store::backups::Phase as BackupPhase,
         world::World,
     },
     outcome::Outcome,
     replication::{
         APPLIED, Act, Answer, Context, Effect, Failure, Known, Note, Operation, Peer, Phase,
-        Protocol, Start, Strike, Ticket, Work, process::Process,
+        Protocol, Ticket, Work, process::Process,
     },
 };
 
@@ -59,6 +52,7 @@ pub(super) const MOST_SENT_ON: u8 = 8;
 
 impl Server {
     /// Tells a replica something, and does what it wants done.
+    #[inline(always)]
     pub(super) fn tell_replica(
         &mut self,
         inst: Peer,
@@ -67,7 +61,18 @@ impl Server {
     ) {
         let clock = world.clock((self.node, inst));
         let Some(group) = &mut self.group else { return };
-        let mut effects = group.tell(inst, clock, what);
+        group.tell(inst, clock, world, what);
+        if !group.effects.is_empty() {
+            return self.carry_out_all(inst, world);
+        }
+        group.heals(inst, world.now());
+    }
+
+    /// Does what a replica wants done that was told something.
+    #[inline(never)]
+    fn carry_out_all(&mut self, inst: Peer, world: &mut World) {
+        let Some(group) = &mut self.group else { return };
+        let mut effects = std::mem::take(&mut group.effects);
         for effect in effects.drain(..) {
             self.carry_out(inst, effect, world);
         }
@@ -145,103 +150,8 @@ impl Server {
         Ok(())
     }
 
-    /// The processes of all instances that are up start.
-    pub(super) fn start_replicas(&mut self, world: &mut World) {
-        let Some(group) = &self.group else { return };
-        for inst in 0..group.members.len() as Peer {
-            if !(world.hosts.disturbed && world.hosts.is_down((self.node, inst))) {
-                self.tell_replica(inst, world, |process, cx| process.start(Start::First, cx));
-            }
-        }
-    }
-
-    /// The process of an instance starts again, with what is on its disk.
-    pub(super) fn restart_replica(&mut self, inst: Peer, world: &mut World) {
-        self.keep_moving(inst, world);
-        self.begin_backups(inst, world);
-        self.resumes_transactions(inst, world);
-        self.asks_how_decided(inst, world);
-        let backups = self.backups.as_ref();
-        if backups.is_none_or(|backups| backups.phase(inst) == BackupPhase::Serves) {
-            self.starts_replica(inst, world);
-        }
-    }
-
-    /// Likewise, if nothing keeps it from that.
-    pub(super) fn starts_replica(&mut self, inst: Peer, world: &mut World) {
-        let Some(group) = &mut self.group else { return };
-        let wiped = std::mem::take(&mut group.members[usize::from(inst)].wiped);
-        let how = if wiped { Start::Empty } else { Start::Again };
-        self.tell_replica(inst, world, |process, cx| process.start(how, cx));
-    }
-
-    /// Some of what an instance of a store holds is damaged, or all is gone.
-    pub(super) fn lose_copies(&mut self, inst: u16, strike: Option<Strike>, world: &mut World) {
-        match strike {
-            Some(strike) => self.strike(inst, strike, world),
-            None => self.wipe(inst, world),
-        }
-    }
-
-    fn wipe(&mut self, inst: u16, world: &mut World) {
-        if let Some(group) = &mut self.group {
-            group.members[usize::from(inst)].wiped = true;
-        }
-        if let Some(promises) = &mut self.promises {
-            promises.wipe(inst);
-        }
-        self.wipes_feeding(inst);
-        let keys = self.lose_keys(inst, world);
-        if let (Some(copies), Some(data)) = (&mut self.copies, &mut world.data) {
-            copies.clear(inst);
-            let backed_up = self.backups.as_ref().map(|_| inst);
-            data.wiped((self.node, backed_up), keys, world.agenda.now());
-        }
-        self.loses_backed_up(inst, world);
-    }
-
-    fn strike(&mut self, inst: u16, strike: Strike, world: &mut World) {
-        if let Some(group) = &mut self.group {
-            group.members[usize::from(inst)].process.strike(strike);
-        }
-        let lost =
-            self.copies.as_mut().map_or(Damaged::Others, |copies| copies.strike(inst, strike));
-        if let Some(data) = &mut world.data {
-            data.damaged(self.node, lost, world.agenda.now());
-        }
-    }
-
-    /// Puts down what its replicas hold.
-    pub(super) fn replicas_hold(&self, held: &mut Holdings) {
-        held.versions.extend(self.promises.iter().flat_map(|promises| promises.versions()));
-        let mut kept = |shard, versions| drop(held.kept.insert((self.node, shard), versions));
-        self.backups.iter().for_each(|backups| backups.each_kept(&mut kept));
-        let Some(group) = &self.group else { return };
-        let kept = held.kept.iter().filter(|((node, _), _)| *node == self.node);
-        held.versions.extend(kept.flat_map(|(_, all)| all).map(|(_, version)| *version));
-        let gone = |shard| self.backups.as_ref().is_some_and(|backups| backups.is_gone(shard));
-        group.left_of_logs(&mut |shard, left| {
-            if gone(shard) {
-                return;
-            }
-            let all = held.logs.entry((self.node, shard)).or_default();
-            if let Some((key, upto)) = left {
-                let known = all.entry(key).or_default();
-                *known = upto.max(*known);
-            }
-        });
-        group.members.iter().filter(|member| !member.wiped).for_each(|member| {
-            member.process.versions(&mut |version| {
-                held.versions.insert(version);
-            });
-            member.process.known(&mut |key, dots| {
-                let known = held.known.entry((self.node, key)).or_default();
-                *known = known.join(&dots);
-            });
-        });
-    }
-
     /// A request has come to a replica, or its work there is done.
+    #[inline(never)]
     pub(super) fn at_replica(&mut self, slot: Slot, point: Point, world: &mut World) {
         if self.log.is_some() {
             return self.at_copy(slot, point, world);
@@ -297,24 +207,17 @@ impl Server {
         self.tell_replica(inst, world, |process, cx| process.operation(&operation, phase, cx));
     }
 
-    /// A letter has come: its work begins, or the replica is told.
-    pub(super) fn take_letter(&mut self, slot: Slot, world: &mut World) {
+    /// A message between replicas has come: its work begins, or the replica is told.
+    #[inline(always)]
+    pub(in crate::model) fn message_came(&mut self, slot: Slot, world: &mut World) {
         if self.backups.is_some() && self.is_turned_back(slot, world) {
             return;
         }
-        let Some(letters) = &world.letters else { return };
-        let Some(group) = &mut self.group else { return };
-        let work = match letters.get(slot) {
-            Cargo::Message(_, message) => {
-                group.tally.message(message.name(), world.now());
-                message.work()
-            }
-            Cargo::Fed(_) => return self.hears_of_feed(slot, world),
-            Cargo::Kept(_) => return self.hears_of_backup(slot, world),
-            _ => Work::None,
-        };
-        let entry = match work {
-            Work::None => return self.told_replica(slot, world),
+        let (Some(letters), Some(group)) = (&world.letters, &mut self.group) else { return };
+        let Cargo::Message(_, message) = letters.get(slot) else { return };
+        group.tally.message(message.name(), world.agenda.now());
+        let entry = match message.work() {
+            Work::None => return self.told_message(slot, world),
             Work::Read(_) => self.program.own[READ],
             Work::Write(_) => self.program.own[WRITE],
         };
@@ -322,19 +225,47 @@ impl Server {
         self.run(slot, world);
     }
 
+    /// The work of a message is done, if it was any: the replica is told.
+    #[inline(never)]
+    fn told_message(&mut self, slot: Slot, world: &mut World) {
+        let Some(letters) = &mut world.letters else { return };
+        let Cargo::Message(from, message) = letters.take(slot) else { return };
+        let inst = world.frames[slot].inst;
+        world.release_letter(slot);
+        let work = if self.backups.is_some() { message.work() } else { Work::None };
+        self.tell_replica(inst, world, |process, cx| process.message(from, message, cx));
+        if work != Work::None {
+            self.keeps_what_came(inst, work);
+        }
+    }
+
+    /// A letter that is no message has come.
+    pub(super) fn take_letter(&mut self, slot: Slot, world: &mut World) {
+        if self.backups.is_some() && self.is_turned_back(slot, world) {
+            return;
+        }
+        match world.letters.as_ref().map(|letters| letters.get(slot)) {
+            Some(Cargo::Fed(_)) => self.hears_of_feed(slot, world),
+            Some(Cargo::Kept(_)) => self.hears_of_backup(slot, world),
+            _ => self.told_other(slot, world),
+        }
+    }
+
     /// A frame of the replica's own is done: what it carries is told.
+    #[inline(never)]
     pub(super) fn told_replica(&mut self, slot: Slot, world: &mut World) {
+        match world.letters.as_ref().map(|letters| letters.get(slot)) {
+            Some(Cargo::Message(..)) => self.told_message(slot, world),
+            _ => self.told_other(slot, world),
+        }
+    }
+
+    #[inline(never)]
+    fn told_other(&mut self, slot: Slot, world: &mut World) {
         let inst = world.frames[slot].inst;
         let cargo = world.letters.as_mut().map(|letters| letters.take(slot)).unwrap_or_default();
         world.release(slot);
         match cargo {
-            Cargo::Message(from, message) => {
-                let work = if self.backups.is_some() { message.work() } else { Work::None };
-                self.tell_replica(inst, world, |process, cx| process.message(from, message, cx));
-                if work != Work::None {
-                    self.keeps_what_came(inst, work);
-                }
-            }
             Cargo::Timer(timer) => {
                 self.tell_replica(inst, world, |process, cx| process.timer(timer, cx));
             }
@@ -347,7 +278,8 @@ impl Server {
                 });
             }
             Cargo::Key(moved) => self.key_moves(moved, world),
-            Cargo::Post(_)
+            Cargo::Message(..)
+            | Cargo::Post(_)
             | Cargo::Part(_)
             | Cargo::Due(_)
             | Cargo::Fed(_)
@@ -381,17 +313,35 @@ impl Server {
         self.tell_replica(inst, world, |process, cx| process.timer(timer, cx));
     }
 
-    // ---- what replicas want done ---------------------------------------------------------------
-
     fn carry_out(&mut self, inst: Peer, effect: Effect, world: &mut World) {
+        match effect {
+            Effect::Answer(ticket, answer, known) => {
+                if self.stands_at_replica(ticket, inst, world) {
+                    if world.data.as_ref().is_some_and(|data| data.tokens.is_some()) {
+                        self.hold_token(ticket.slot, known, world);
+                    }
+                    self.answer(ticket.slot, answer, world);
+                }
+            }
+            Effect::Note(note) => self.note(inst, note, world),
+            other => self.carry_out_other(inst, other, world),
+        }
+    }
+
+    /// What an answer is of.
+    #[inline(never)]
+    fn hold_token(&mut self, slot: Slot, known: Known, world: &mut World) {
+        let (Some(group), Some(data)) = (&self.group, &mut world.data) else { return };
+        let f = &world.frames[slot];
+        let unit = group.unit(f.inst, f.key);
+        data.hold_token(slot, Some(Token { store: self.node, unit, known }));
+    }
+
+    #[inline(never)]
+    fn carry_out_other(&mut self, inst: Peer, effect: Effect, world: &mut World) {
         let Some(group) = &mut self.group else { return };
         match effect {
-            Effect::Send(to, message) => {
-                let (id, size) = (group.next_id(inst), group.size(&message));
-                let (from, to) = ((group.node, inst), (group.node, to));
-                let cargo = Cargo::Message(inst, message);
-                world.post(Envelope { from, to, id, size }, cargo);
-            }
+            Effect::Send(to, message) => group.send(inst, (to, message), world),
             Effect::Arm(timer, after) => {
                 let entry = self.program.own[TIMER];
                 group.arm((inst, timer, entry), after, world);
@@ -415,17 +365,8 @@ impl Server {
                     self.run(ticket.slot, world);
                 }
             }
-            Effect::Answer(ticket, answer, known) => {
-                let unit = group.unit(inst, world.frames[ticket.slot].key);
-                if self.stands_at_replica(ticket, inst, world) {
-                    if let Some(data) = &mut world.data {
-                        data.hold_token(ticket.slot, Some(Token { store: self.node, unit, known }));
-                    }
-                    self.answer(ticket.slot, answer, world);
-                }
-            }
             Effect::Announce { leader, epoch } => self.announce((inst, leader, epoch), world),
-            Effect::Note(note) => self.note(inst, note, world),
+            Effect::Answer(..) | Effect::Note(_) => {}
         }
     }
 
@@ -442,22 +383,28 @@ impl Server {
     }
 
     fn answer(&mut self, slot: Slot, answer: Answer, world: &mut World) {
-        if answer != Answer::Written && matches!(world.post_of(slot), Some(Post::Put(..))) {
-            // Who sent it sends it again.
-            return world.release(slot);
-        }
-        let (outcome, cause) = match answer {
+        match answer {
             Answer::Read(version) => {
                 if let Some(data) = &mut world.data {
                     data.hold(slot, version);
                 }
-                world.frames[slot].pc += 1;
-                return self.run(slot, world);
             }
-            Answer::Written => {
-                world.frames[slot].pc += 1;
-                return self.run(slot, world);
-            }
+            Answer::Written => {}
+            _ => return self.answer_badly(slot, answer, world),
+        }
+        world.frames[slot].pc += 1;
+        self.run(slot, world);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn answer_badly(&mut self, slot: Slot, answer: Answer, world: &mut World) {
+        if matches!(world.post_of(slot), Some(Post::Put(..))) {
+            // Who sent it sends it again.
+            return world.release(slot);
+        }
+        let (outcome, cause) = match answer {
+            Answer::Read(_) | Answer::Written => return,
             Answer::Elsewhere(to)
                 if world.sent_on(slot) < MOST_SENT_ON && world.frames[slot].flags & BRANCH == 0 =>
             {

@@ -249,15 +249,24 @@ impl Server {
     /// Goes on with a frame's program.
     #[inline(never)]
     pub(super) fn run(&mut self, slot: Slot, world: &mut World) {
+        // Where messages between replicas stand, spared the interpreter.
+        if let Instr::Point(point) = self.program.code[usize::from(world.frames[slot].pc)] {
+            return self.at_point(slot, point, world);
+        }
+        self.interpret(slot, world);
+    }
+
+    #[inline(never)]
+    fn interpret(&mut self, slot: Slot, world: &mut World) {
         self.proceed(slot, world);
     }
 
     #[inline(always)]
     fn proceed(&mut self, slot: Slot, world: &mut World) {
         match self.program.advance(slot, world) {
-            Stop::At(Instr::Work(demand)) => self.start_work(slot, demand, world),
-            Stop::At(Instr::Strained(demand)) => self.start_strained(slot, demand, world),
-            Stop::At(Instr::Wait(demand)) => {
+            Stop::At(&Instr::Work(demand)) => self.start_work(slot, demand, world),
+            Stop::At(&Instr::Strained(demand)) => self.start_strained(slot, demand, world),
+            Stop::At(&Instr::Wait(demand)) => {
                 let work = self.program.demands[usize::from(demand)].work(slot, world);
                 let span = world.stretched(slot, work).span;
                 if !self.program.calls.is_empty() {
@@ -265,30 +274,30 @@ impl Server {
                 }
                 world.arm(slot, span);
             }
-            Stop::At(Instr::Call(call)) => self.start_call(slot, call, world),
-            Stop::At(Instr::Fork(fork)) => self.start_fork(slot, fork, world),
-            Stop::At(Instr::Cache(step, hit)) => {
+            Stop::At(&Instr::Call(call)) => self.start_call(slot, call, world),
+            Stop::At(&Instr::Fork(fork)) => self.start_fork(slot, fork, world),
+            Stop::At(&Instr::Cache(step, hit)) => {
                 if self.cache_step(slot, (step, hit), world) {
                     self.run(slot, world);
                 }
             }
-            Stop::At(Instr::Send(call)) => {
+            Stop::At(&Instr::Send(call)) => {
                 self.send_away(slot, (call, None), world);
                 world.frames[slot].pc += 1;
                 self.run(slot, world);
             }
-            Stop::At(Instr::Reply(reply)) => {
+            Stop::At(&Instr::Reply(reply)) => {
                 // What follows runs in the background.
                 let rest = self.reply_early(slot, reply, world);
                 self.run(rest, world);
             }
             Stop::At(
-                instr @ (Instr::Lock(_) | Instr::Unlock | Instr::Lease(..) | Instr::Saga(..)),
+                &instr @ (Instr::Lock(_) | Instr::Unlock | Instr::Lease(..) | Instr::Saga(..)),
             ) => {
                 self.at_lock(slot, instr, world);
             }
-            Stop::At(Instr::Point(point)) => self.at_point(slot, point, world),
-            Stop::At(Instr::Held(access)) => self.touch(slot, access, world),
+            Stop::At(&Instr::Point(point)) => self.at_point(slot, point, world),
+            Stop::At(&Instr::Held(access)) => self.touch(slot, access, world),
             Stop::At(_) => self.finish(slot, Outcome::Ok, world),
             Stop::Failed => {
                 world.record.node(self.node).cause(Cause::FailedStep);
@@ -385,26 +394,34 @@ impl Server {
     /// A visit or branch ends.
     #[inline(never)]
     pub(super) fn finish(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
-        if !outcome.is_success() {
-            self.fail_followers(slot, outcome, world);
-            self.release_fills(slot, world);
-            self.free_locks(slot, world);
-            self.free_leased(slot, world);
-            self.free_connections(slot, world);
-            if self.transactions.is_some() {
-                self.drops_transaction(slot, world);
-            } else if self.promises.is_some() && self.votes_against(slot, outcome, world) {
-                return;
-            }
-            if self.sagas.is_some() && self.undoes(slot, (outcome, false), world) {
-                return;
-            }
-            let f = &world.frames[slot];
-            if f.flags & BRANCH == 0 {
-                self.unserved[usize::from(f.inst)].failed += 1;
-            }
+        if !outcome.is_success() && self.goes_on_failed(slot, outcome, world) {
+            return;
         }
         self.end(slot, outcome, world);
+    }
+
+    /// A visit or branch failed: what it holds is given back; whether it ends later.
+    #[cold]
+    #[inline(never)]
+    fn goes_on_failed(&mut self, slot: Slot, outcome: Outcome, world: &mut World) -> bool {
+        self.fail_followers(slot, outcome, world);
+        self.release_fills(slot, world);
+        self.free_locks(slot, world);
+        self.free_leased(slot, world);
+        self.free_connections(slot, world);
+        if self.transactions.is_some() {
+            self.drops_transaction(slot, world);
+        } else if self.promises.is_some() && self.votes_against(slot, outcome, world) {
+            return true;
+        }
+        if self.sagas.is_some() && self.undoes(slot, (outcome, false), world) {
+            return true;
+        }
+        let f = &world.frames[slot];
+        if f.flags & BRANCH == 0 {
+            self.unserved[usize::from(f.inst)].failed += 1;
+        }
+        false
     }
 
     #[inline(always)]

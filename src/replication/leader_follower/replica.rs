@@ -44,7 +44,7 @@ pub struct Replica {
 
 /// Sends a message.
 pub(super) fn send(cx: &mut Context<'_>, to: Peer, message: Message) {
-    cx.act(Effect::Send(to, Any::LeaderFollower(message)));
+    cx.send(to, Any::LeaderFollower(message));
 }
 
 impl Replica {

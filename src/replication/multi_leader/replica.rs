@@ -69,7 +69,7 @@ pub struct MultiLeader {
 
 /// Sends a message.
 pub(super) fn send(to: Peer, message: Message, cx: &mut Context<'_>) {
-    cx.act(sending(to, message));
+    cx.send(to, Any::MultiLeader(message));
 }
 
 /// The sending of a message.

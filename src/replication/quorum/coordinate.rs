@@ -95,8 +95,26 @@ impl Quorum {
         let Some(found) = self.table.get(number) else { return };
         let round = if found.puts() { &mut found.put } else { &mut found.get };
         round.asked |= ranks;
-        let asks = *found;
-        let first = group(asks.shard, self.config.replicas).start;
+        let first = group(found.shard, self.config.replicas).start;
+        if self.stand_ins.silent.is_empty() {
+            for rank in ones(ranks) {
+                send(first + rank, found.message(number, first + rank), cx);
+            }
+        } else {
+            self.ask_or_replace(number, (first, ranks), cx);
+        }
+        self.look_later(number, None, cx);
+    }
+
+    /// Likewise where it is remembered that some did not answer.
+    #[cold]
+    fn ask_or_replace(
+        &mut self,
+        number: Number,
+        (first, ranks): (Peer, Set),
+        cx: &mut Context<'_>,
+    ) {
+        let Some(asks) = self.table.get(number).copied() else { return };
         for rank in ones(ranks) {
             let owner = first + rank;
             let peer = self.whom(number, owner, cx.now);
@@ -105,7 +123,6 @@ impl Quorum {
                 self.stands_in(number, (peer, owner), cx);
             }
         }
-        self.look_later(number, None, cx);
     }
 
     /// A write gets its place, and goes to the replicas.
@@ -285,10 +302,10 @@ impl Quorum {
     /// Nothing more is awaited.
     fn finish(&mut self, number: Number, cx: &mut Context<'_>) {
         let Some(found) = self.table.get(number) else { return };
-        let known = *found;
-        found.stage = Stage::Over;
-        if matches!(known.stage, Stage::Get | Stage::WriteBack) {
-            self.repair(&known, cx);
+        let stage = std::mem::replace(&mut found.stage, Stage::Over);
+        if matches!(stage, Stage::Get | Stage::WriteBack) && found.stale() != 0 {
+            let read = *found;
+            self.repair(&read, cx);
         }
         while self.table.all.front().is_some_and(|oldest| oldest.stage == Stage::Over) {
             self.table.drop_oldest();
@@ -296,16 +313,13 @@ impl Quorum {
     }
 
     /// Those who answered a read with something old are sent the newest.
+    #[cold]
     fn repair(&self, read: &Coordination, cx: &mut Context<'_>) {
-        let mut stale = read.get.yes & !read.holds & !read.stood_in;
-        if read.held.item == read.newest.item {
-            stale &= !read.put.asked; // they were sent it already
-        }
-        if stale == 0 || !happens(self.config.read_repair, cx) {
+        if !happens(self.config.read_repair, cx) {
             return;
         }
         let first = group(read.shard, self.config.replicas).start;
-        for rank in ones(stale) {
+        for rank in ones(read.stale()) {
             let owner = first + rank;
             let put = Message::Put {
                 owner,

@@ -292,7 +292,7 @@ impl Store {
 
 /// Sends a message.
 pub(super) fn send(to: Peer, message: Message, cx: &mut Context<'_>) {
-    cx.act(Effect::Send(to, Any::Quorum(message)));
+    cx.send(to, Any::Quorum(message));
 }
 
 /// A word that tells what is held of a key from others; that of nothing is 0.

@@ -122,6 +122,12 @@ impl Coordination {
         place(self.newest.item) >= place(self.since)
     }
 
+    /// Those who answered a read with something old, but for those who were sent the newest already.
+    pub(super) fn stale(&self) -> Set {
+        let stale = self.get.yes & !self.holds & !self.stood_in;
+        if self.held.item == self.newest.item { stale & !self.put.asked } else { stale }
+    }
+
     /// The stage is about storing, not about asking.
     pub(super) fn puts(&self) -> bool {
         matches!(self.stage, Stage::Put | Stage::WriteBack)

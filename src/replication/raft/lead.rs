@@ -144,7 +144,7 @@ impl Raft {
         let prev_term = self.log.term(prev).expect("only what is in the log is sent");
         let (term, commit, all) = (self.term, self.commit, self.log.base());
         let append = Append { term, prev, prev_term, commit, all, round, probe, entries };
-        cx.act(Effect::Send(to, wrap(Message::Append(Box::new(append)))));
+        cx.send(to, wrap(Message::Append(Box::new(append))));
     }
 
     /// Sends a follower all that is held here, unless that is under way.
@@ -163,7 +163,7 @@ impl Raft {
         let (term, begins) = (self.term, self.begins.clone());
         let snapshot = Snapshot { term, index, index_term, items, done, begins };
         let to = follower.peer;
-        cx.act(Effect::Send(to, wrap(Message::Snapshot(Box::new(snapshot)))));
+        cx.send(to, wrap(Message::Snapshot(Box::new(snapshot))));
     }
 
     /// A round of heartbeats. One that is lost is asked how far it is, by the first entry it may lack.

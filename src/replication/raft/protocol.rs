@@ -44,7 +44,7 @@ impl Raft {
         self.harden();
         if self.may_speak() {
             for (to, message) in std::mem::take(&mut self.later) {
-                cx.act(Effect::Send(to, wrap(message)));
+                cx.send(to, wrap(message));
             }
         }
         self.tell(cx);

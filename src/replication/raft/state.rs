@@ -8,7 +8,7 @@ use super::config::{Config, DISK};
 use super::log::Log;
 use super::message::{Append, Entry, Message, Snapshot};
 use super::roles::{Lead, Owed, Read, Votes};
-use crate::replication::contract::{Context, Effect};
+use crate::replication::contract::Context;
 use crate::replication::data::{Data, Item};
 use crate::replication::disk::Disk;
 use crate::replication::message::Message as Any;
@@ -251,7 +251,7 @@ impl Raft {
     /// Says something, when the term it speaks of is on the disk.
     pub(super) fn say(&mut self, to: Peer, message: Message, cx: &mut Context<'_>) {
         if self.may_speak() && self.later.is_empty() {
-            cx.act(Effect::Send(to, wrap(message)));
+            cx.send(to, wrap(message));
         } else {
             self.later.push_back((to, message));
         }

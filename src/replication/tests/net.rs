@@ -482,6 +482,7 @@ impl<P: Protocol> Net<P> {
             laws: &mut process.dice,
             effects: &mut effects,
             fences: None,
+            post: None,
         };
         told(&mut process.replica, cx);
         let (life, rate) = (process.life, process.clock.2);

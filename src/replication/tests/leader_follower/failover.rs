@@ -313,6 +313,7 @@ fn an_observer_that_has_heard_the_leader_grants_nothing() {
             laws: &mut NoDraws,
             effects: &mut effects,
             fences: None,
+            post: None,
         };
         match message {
             Some(message) => node.message(from, Message::LeaderFollower(message), cx),

@@ -167,8 +167,14 @@ impl Laws for Nothing {
 fn who_knows_no_leader_sends_nobody_on() {
     let mut replica = Replica::new(config(3, Ack::Async), 1);
     let mut effects = Vec::new();
-    let cx =
-        &mut Context { now: 1, wall: 1, laws: &mut Nothing, effects: &mut effects, fences: None };
+    let cx = &mut Context {
+        now: 1,
+        wall: 1,
+        laws: &mut Nothing,
+        effects: &mut effects,
+        fences: None,
+        post: None,
+    };
     replica.start(Start::First, cx);
     let read = Operation::new(Ticket { slot: 0, id: 1 }, Act::Read, 1, 0);
     let knows = Operation { since: Known::upto(place(1, 5)), ..read };
@@ -180,6 +186,7 @@ fn who_knows_no_leader_sends_nobody_on() {
             laws: &mut Nothing,
             effects: &mut effects,
             fences: None,
+            post: None,
         };
         replica.operation(&operation, phase, cx);
         effects
@@ -191,8 +198,14 @@ fn who_knows_no_leader_sends_nobody_on() {
     // It may lack it only when the work is done.
     assert_eq!(answer(&mut replica, knows, Phase::Worked), ends(Answer::Elsewhere(0)));
     let mut effects = Vec::new();
-    let cx =
-        &mut Context { now: 3, wall: 3, laws: &mut Nothing, effects: &mut effects, fences: None };
+    let cx = &mut Context {
+        now: 3,
+        wall: 3,
+        laws: &mut Nothing,
+        effects: &mut effects,
+        fences: None,
+        post: None,
+    };
     replica.message(5, Message::LeaderFollower(Said::Position { epoch: 2 }), cx);
     let failed = ends(Answer::Failed(Failure::NoLeader));
     assert_eq!(answer(&mut replica, knows, Phase::Arrived), failed);

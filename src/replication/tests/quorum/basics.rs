@@ -50,6 +50,7 @@ impl One {
                 laws,
                 effects: &mut effects,
                 fences: None,
+                post: None,
             },
         );
         effects

@@ -120,6 +120,7 @@ impl Wire {
             laws: &mut self.dice,
             effects: &mut effects,
             fences: None,
+            post: None,
         };
         told(&mut self.replicas[usize::from(at)], cx);
         for effect in effects.drain(..) {

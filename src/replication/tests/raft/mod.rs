@@ -468,8 +468,14 @@ fn append(term: u64, prev: u64, entries: &[(u64, u64)]) -> Append {
 fn a_heartbeat_commits_no_more_than_it_vouches_for() {
     let mut follower = Raft::new(config(3), 2);
     let mut effects = Vec::new();
-    let cx =
-        &mut Context { now: 1, wall: 1, laws: &mut Always(0), effects: &mut effects, fences: None };
+    let cx = &mut Context {
+        now: 1,
+        wall: 1,
+        laws: &mut Always(0),
+        effects: &mut effects,
+        fences: None,
+        post: None,
+    };
     let first = append(1, 0, &[(1, 1), (2, 2), (3, 3)]);
     let beat = Append { commit: 3, ..append(2, 1, &[]) };
     let next = Append { commit: 3, ..append(2, 1, &[(2, 9)]) };
@@ -501,6 +507,7 @@ fn what_took_the_place_of_another_entry_is_certain_when_it_is() {
                 laws: &mut Always(MS),
                 effects: &mut effects,
                 fences: None,
+                post: None,
             },
         );
         let acked = effects.iter().filter_map(|effect| match effect {

@@ -171,6 +171,7 @@ fn a_read_waits_for_the_next_round() {
                 laws: &mut Always(0),
                 effects: &mut effects,
                 fences: None,
+                post: None,
             },
         );
         let rounds = effects.iter().filter_map(|effect| match effect {

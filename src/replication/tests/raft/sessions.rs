@@ -106,7 +106,14 @@ impl One {
         let laws = &mut Always(200 * MS);
         told(
             &mut self.0,
-            &mut Context { now: self.1, wall: self.1, laws, effects: &mut effects, fences: None },
+            &mut Context {
+                now: self.1,
+                wall: self.1,
+                laws,
+                effects: &mut effects,
+                fences: None,
+                post: None,
+            },
         );
         let answers = effects.iter().filter_map(|effect| match effect {
             Effect::Answer(ticket, answer, _) => Some((ticket.id, *answer)),
