@@ -53,9 +53,6 @@ impl Judge {
     }
 }
 
-/// Replications that nobody runs.
-const TOO_MANY: u64 = 100_000;
-
 /// A reading held against a limit.
 struct Judged {
     estimate: Estimate,
@@ -141,7 +138,7 @@ impl Asked {
             needed_to_tell(estimate.n, value, value + far, slo.limit)
         });
         let holds = "the interval holds the limit".to_owned();
-        Some(match needed.filter(|needed| *needed <= TOO_MANY) {
+        Some(match needed {
             Some(needed) => {
                 let more = if needed > estimate.n { needed } else { 2 * estimate.n };
                 format!("{holds}; about {} would tell", plural(more, "replication"))

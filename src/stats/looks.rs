@@ -70,11 +70,15 @@ pub fn relative_half_width(value: f64, (lower, upper): (f64, f64)) -> Option<f64
     (value != 0.0).then(|| half / value.abs())
 }
 
+/// Replications that nobody runs.
+const TOO_MANY: u64 = 100_000;
+
 /// How many replications would tell on which side of `limit` a figure is, whose `value` and `bound` in the direction
 /// of the limit are those of `n`: as many as bring the bound to the limit when its distance shrinks with the root of
-/// their number, rounded up to a look. None where no number would: a value on its limit, a bound that is not known.
+/// their number, rounded up to a look. None where no number would: a value on its limit, a bound that is not known; or
+/// where so many would that nobody runs them.
 pub fn needed_to_tell(n: u64, value: f64, bound: f64, limit: f64) -> Option<u64> {
-    needed(n, (bound - value).abs() / (limit - value).abs())
+    needed(n, (bound - value).abs() / (limit - value).abs()).filter(|needed| *needed <= TOO_MANY)
 }
 
 /// How many replications bring a relative half width down to `wanted`, rounded up to a look.
@@ -132,6 +136,8 @@ mod tests {
         assert_eq!(needed_to_tell(20, 1.0, 1.5, 1.499), Some(40));
         assert_eq!(needed_to_tell(20, 1.0, 0.5, 0.9), Some(640));
         assert_eq!(needed_to_tell(20, 1.0, 1.5, 1.0), None, "on its limit");
+        assert_eq!(needed_to_tell(20, 1.0, 1.5, 1.008), Some(81_920));
+        assert_eq!(needed_to_tell(20, 1.0, 1.5, 1.007), None, "nobody would run so many");
         assert_eq!(needed_to_tell(20, 1.0, f64::INFINITY, 2.0), None);
         assert_eq!(needed_to_tell(20, 1.0, 1.0, 1.0), None);
         assert_eq!(needed_for_precision(20, 0.04, 0.02), Some(80));
