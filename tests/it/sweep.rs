@@ -87,6 +87,15 @@ fn journal(folder: &Path) -> Vec<u64> {
         .collect()
 }
 
+/// Waits until a sweep has put down its first cell; its folder is there an instant before what is in it.
+fn begun(out: &Path, child: &mut std::process::Child) {
+    let is_empty = || fs::read_dir(out.join("shop")).map_or(true, |mut all| all.next().is_none());
+    while is_empty() || journal(&only(out)).is_empty() {
+        thread::sleep(Duration::from_millis(2));
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it was looked at");
+    }
+}
+
 const GRID: [&str; 9] = [
     "sweep",
     "shop.yaml",
@@ -268,10 +277,7 @@ fn who_interrupts_gets_what_is_done() {
     let mut child =
         Command::new(BIN).current_dir(w.path()).args(&sweep).stderr(Stdio::null()).spawn().unwrap();
     let out = w.path().join("outputs");
-    while !out.join("shop").exists() || journal(&only(&out)).is_empty() {
-        thread::sleep(Duration::from_millis(2));
-        assert!(child.try_wait().unwrap().is_none(), "it ended before it was interrupted");
-    }
+    begun(&out, &mut child);
     let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(signal.success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
@@ -298,13 +304,7 @@ fn a_journal_has_one_writer() {
     ];
     let mut child =
         Command::new(BIN).current_dir(w.path()).args(long).stderr(Stdio::null()).spawn().unwrap();
-    let out = w.path().join("outputs/shop");
-    // Its folder is there an instant before what is in it.
-    let is_empty = || fs::read_dir(&out).map_or(true, |mut all| all.next().is_none());
-    while is_empty() || journal(&only(&w.path().join("outputs"))).is_empty() {
-        thread::sleep(Duration::from_millis(5));
-        assert!(child.try_wait().unwrap().is_none(), "it ended before it was looked at");
-    }
+    begun(&w.path().join("outputs"), &mut child);
     let second = ran(w.path(), &long);
     child.kill().unwrap();
     child.wait().unwrap();
