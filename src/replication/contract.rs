@@ -70,6 +70,14 @@ impl std::fmt::Debug for Context<'_> {
     }
 }
 
+#[cfg(test)]
+impl<'c> Context<'c> {
+    /// Of a process that is told something by hand at this instant, by right clocks: all that it wants done is in `effects`.
+    pub fn alone(now: u64, laws: &'c mut dyn Laws, effects: &'c mut Vec<Effect>) -> Self {
+        Self { now, wall: now, laws, effects, fences: None, post: None }
+    }
+}
+
 impl Context<'_> {
     /// Has something done.
     #[inline]

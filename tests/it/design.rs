@@ -45,3 +45,27 @@ pub(crate) fn number(results: &Value, path: &str) -> f64 {
     });
     found.get("value").unwrap_or(found).as_f64().unwrap_or_else(|| panic!("{path}: {found}"))
 }
+
+/// Copies of data, those who ask beside each, and half of a store that has them: how they follow comes behind it.
+pub(crate) const COPIES: &str = "\
+topology: {regions: {east: [a, b, c]}}
+network: {same_zone: 0.25ms, same_region: 2ms}
+clients:
+  cut-off:
+    arrivals: poisson(40/s)
+    zones: [a]
+    keys: zipf(n=200 s=0.9)
+    timeout: 500ms
+    operations: {look: {read: db, share: 80%}, edit: {write: db, share: 20%}}
+  others:
+    arrivals: poisson(80/s)
+    zones: [b, c]
+    keys: zipf(n=200 s=0.9)
+    timeout: 500ms
+    operations: {look: {read: db, share: 80%}, edit: {write: db, share: 20%}}
+nodes:
+  db:
+    store:
+      read: 1ms
+      zones: [a, b, c]
+";

@@ -6,7 +6,10 @@ use std::{fmt::Write as _, fs};
 
 use serde_json::Value;
 
-use crate::{cli::windtunnel, design::results_of};
+use crate::{
+    cli::windtunnel,
+    design::{COPIES, results_of},
+};
 
 /// Two kinds of requests, a fault that some of them feel, prices.
 const SHOP: &str = "windtunnel: 1
@@ -96,31 +99,12 @@ requests.ok >= baseline - 1
 ";
 
 /// Copies of data, one behind, and a cut between them and those who ask.
-const COPIES: &str = "windtunnel: 1
-name: copies
-duration: 60s
-warm_up: 6s
-topology: {regions: {east: [a, b, c]}}
-network: {same_zone: 0.25ms, same_region: 2ms}
-clients:
-  cut-off:
-    arrivals: poisson(40/s)
-    zones: [a]
-    keys: zipf(n=200 s=0.9)
-    timeout: 500ms
-    operations: {look: {read: db, share: 80%}, edit: {write: db, share: 20%}}
-  others:
-    arrivals: poisson(80/s)
-    zones: [b, c]
-    keys: zipf(n=200 s=0.9)
-    timeout: 500ms
-    operations: {look: {read: db, share: 80%}, edit: {write: db, share: 20%}}
-nodes:
-  db:
-    store:
-      read: 1ms
-      zones: [a, b, c]
-      replication: {leader_follower: {followers: 2, leader: a, reads: nearest, lag: 20ms, failover: {detect: 2s, promote: 500ms}}}
+fn copies() -> String {
+    let head = "windtunnel: 1\nname: copies\nduration: 60s\nwarm_up: 6s\n";
+    [head, COPIES, FOLLOWED].concat()
+}
+
+const FOLLOWED: &str = "      replication: {leader_follower: {followers: 2, leader: a, reads: nearest, lag: 20ms, failover: {detect: 2s, promote: 500ms}}}
 faults:
   - {id: cut, at: 25s, for: 8s, partition: {between: [[a], [b, c]]}}
 slos:
@@ -150,7 +134,7 @@ fn with(design: &str, slos: &str) -> String {
 #[test]
 fn objectives_of_all_kinds() {
     let mut text = String::new();
-    for (design, slos) in [(SHOP, OF_THE_SHOP), (COPIES, OF_COPIES)] {
+    for (design, slos) in [(SHOP, OF_THE_SHOP), (&copies(), OF_COPIES)] {
         for replications in [1, 5] {
             let found = results_of(&with(design, slos), replications);
             for slo in found["slos"].as_array().unwrap() {
@@ -184,7 +168,7 @@ fn verdicts_in_words() {
     let slower = SHOP.replace("mean=15ms", "mean=16ms");
     for (file, text) in [
         ("shop.yaml", with(SHOP, own)),
-        ("copies.yaml", with(COPIES, OF_COPIES)),
+        ("copies.yaml", with(&copies(), OF_COPIES)),
         ("main.yaml", with(SHOP, AGAINST)),
         ("slower.yaml", with(&slower, AGAINST)),
     ] {

@@ -7,7 +7,10 @@ use std::{fmt::Write as _, fs};
 
 use windtunnel::engine::random::hash_str;
 
-use crate::cli::{files, windtunnel};
+use crate::{
+    cli::{files, windtunnel},
+    design::COPIES,
+};
 
 /// Servers that are too few when one fails, for some of what is asked.
 const SHOP: &str = "windtunnel: 1
@@ -30,31 +33,13 @@ variants:
 ";
 
 /// Two copies, one behind, and a cut between them and those who ask.
-const COPIES: &str = "windtunnel: 1
-name: copies
-duration: 40s
-warm_up: 4s
-topology: {regions: {east: [a, b, c]}}
-network: {same_zone: 0.25ms, same_region: 2ms}
-clients:
-  cut-off:
-    arrivals: poisson(40/s)
-    zones: [a]
-    keys: zipf(n=200 s=0.9)
-    timeout: 500ms
-    operations: {look: {read: db, share: 80%}, edit: {write: db, share: 20%}}
-  others:
-    arrivals: poisson(80/s)
-    zones: [b, c]
-    keys: zipf(n=200 s=0.9)
-    timeout: 500ms
-    operations: {look: {read: db, share: 80%}, edit: {write: db, share: 20%}}
-nodes:
-  db:
-    store:
-      read: 1ms
-      zones: [a, b, c]
-      replication: {leader_follower: {followers: 2, leader: a, reads: nearest, lag: 20ms}}
+fn copies() -> String {
+    let head = "windtunnel: 1\nname: copies\nduration: 40s\nwarm_up: 4s\n";
+    [head, COPIES, FOLLOWED].concat()
+}
+
+const FOLLOWED: &str =
+    "      replication: {leader_follower: {followers: 2, leader: a, reads: nearest, lag: 20ms}}
 faults:
   - {id: cut, at: 20s, for: 8s, partition: {between: [[a], [b, c]]}}
 variants:
@@ -93,18 +78,18 @@ fn sweeps() {
 fn designs_beside_one_another() {
     held("compare", SHOP, "compare it.yaml --replications 4 --out o");
     held("explain-variants", SHOP, "explain it.yaml --variants --replications 2");
-    held("variants", COPIES, "run it.yaml --variants --replications 2 --watch none");
+    held("variants", &copies(), "run it.yaml --variants --replications 2 --watch none");
 }
 
 #[test]
 fn single_requests() {
     held("slowest", SHOP, "explain it.yaml --slowest 3");
-    held("timeouts", COPIES, "explain it.yaml --outcome timeout");
+    held("timeouts", &copies(), "explain it.yaml --outcome timeout");
 }
 
 #[test]
 fn runs_with_copies() {
-    held("copies", COPIES, "explain it.yaml --replications 2");
+    held("copies", &copies(), "explain it.yaml --replications 2");
 }
 
 #[test]

@@ -273,12 +273,7 @@ fn each_keeps_its_books_and_gives_what_it_gave() {
         for (file, bytes) in write_all(&results, &Watched::default()) {
             let text = String::from_utf8(bytes).expect("files are text");
             match file.as_str() {
-                "report.html" => {
-                    assert_small(name, text.len() as u64);
-                    let (page, data) = page_and_data(&text);
-                    part(&mut parts, (name, "page"), &page);
-                    part(&mut parts, (name, "page.data"), &data);
-                }
+                "report.html" => parts_of_page(&mut parts, name, &text),
                 "results.json" => {
                     let all: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap();
                     for (key, value) in all.iter().filter(|(key, _)| !SAID.contains(&key.as_str()))
@@ -321,12 +316,7 @@ fn alone_and_watched_each_is_told_as_it_was() {
         for (file, bytes) in write_all(&results, &watched) {
             let text = String::from_utf8(bytes).expect("files are text");
             match file.as_str() {
-                "report.html" => {
-                    assert_small(name, text.len() as u64);
-                    let (page, data) = page_and_data(&text);
-                    part(&mut parts, (name, "page"), &page);
-                    part(&mut parts, (name, "page.data"), &data);
-                }
+                "report.html" => parts_of_page(&mut parts, name, &text),
                 "results.json" => {}
                 _ if file.starts_with("plots/") => plots.push_str(&text),
                 _ => part(&mut parts, (name, &file), &text),
@@ -350,6 +340,14 @@ fn alone_and_watched_each_is_told_as_it_was() {
     insta::with_settings!({prepend_module_to_snapshot => false}, {
         insta::assert_snapshot!("alone", parts);
     });
+}
+
+/// The page, of which it is shown that it is small.
+fn parts_of_page(parts: &mut String, name: &str, text: &str) {
+    assert_small(name, text.len() as u64);
+    let (page, data) = page_and_data(text);
+    part(parts, (name, "page"), &page);
+    part(parts, (name, "page.data"), &data);
 }
 
 /// Parts of results that the file, the program or another snapshot says.

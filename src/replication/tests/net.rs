@@ -476,14 +476,7 @@ impl<P: Protocol> Net<P> {
         let process = &mut self.processes[usize::from(at)];
         let mut effects = Vec::new();
         let now = process.local(self.now);
-        let cx = &mut Context {
-            now,
-            wall: now,
-            laws: &mut process.dice,
-            effects: &mut effects,
-            fences: None,
-            post: None,
-        };
+        let cx = &mut Context::alone(now, &mut process.dice, &mut effects);
         told(&mut process.replica, cx);
         let (life, rate) = (process.life, process.clock.2);
         for effect in effects {

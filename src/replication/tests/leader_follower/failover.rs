@@ -306,15 +306,8 @@ fn an_observer_that_has_heard_the_leader_grants_nothing() {
     let mut leader = Replica::new(config.clone(), 0);
     let mut observer = Observer::new(config, 3, 1);
     let tell = |node: &mut dyn Protocol, now, from, message: Option<Said>| {
-        let mut effects = Vec::new();
-        let cx = &mut Context {
-            now,
-            wall: now,
-            laws: &mut NoDraws,
-            effects: &mut effects,
-            fences: None,
-            post: None,
-        };
+        let (mut effects, mut laws) = (Vec::new(), NoDraws);
+        let cx = &mut Context::alone(now, &mut laws, &mut effects);
         match message {
             Some(message) => node.message(from, Message::LeaderFollower(message), cx),
             None => node.start(Start::First, cx),

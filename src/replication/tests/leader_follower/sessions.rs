@@ -166,28 +166,14 @@ impl Laws for Nothing {
 #[test]
 fn who_knows_no_leader_sends_nobody_on() {
     let mut replica = Replica::new(config(3, Ack::Async), 1);
-    let mut effects = Vec::new();
-    let cx = &mut Context {
-        now: 1,
-        wall: 1,
-        laws: &mut Nothing,
-        effects: &mut effects,
-        fences: None,
-        post: None,
-    };
+    let (mut effects, mut laws) = (Vec::new(), Nothing);
+    let cx = &mut Context::alone(1, &mut laws, &mut effects);
     replica.start(Start::First, cx);
     let read = Operation::new(Ticket { slot: 0, id: 1 }, Act::Read, 1, 0);
     let knows = Operation { since: Known::upto(place(1, 5)), ..read };
     let answer = |replica: &mut Replica, operation: Operation, phase| {
-        let mut effects = Vec::new();
-        let cx = &mut Context {
-            now: 2,
-            wall: 2,
-            laws: &mut Nothing,
-            effects: &mut effects,
-            fences: None,
-            post: None,
-        };
+        let (mut effects, mut laws) = (Vec::new(), Nothing);
+        let cx = &mut Context::alone(2, &mut laws, &mut effects);
         replica.operation(&operation, phase, cx);
         effects
     };
@@ -197,15 +183,8 @@ fn who_knows_no_leader_sends_nobody_on() {
     assert_eq!(answer(&mut replica, knows, Phase::Arrived), ends(Answer::Elsewhere(0)));
     // It may lack it only when the work is done.
     assert_eq!(answer(&mut replica, knows, Phase::Worked), ends(Answer::Elsewhere(0)));
-    let mut effects = Vec::new();
-    let cx = &mut Context {
-        now: 3,
-        wall: 3,
-        laws: &mut Nothing,
-        effects: &mut effects,
-        fences: None,
-        post: None,
-    };
+    let (mut effects, mut laws) = (Vec::new(), Nothing);
+    let cx = &mut Context::alone(3, &mut laws, &mut effects);
     replica.message(5, Message::LeaderFollower(Said::Position { epoch: 2 }), cx);
     let failed = ends(Answer::Failed(Failure::NoLeader));
     assert_eq!(answer(&mut replica, knows, Phase::Arrived), failed);

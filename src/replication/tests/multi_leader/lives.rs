@@ -210,15 +210,8 @@ fn without_a_disk_one_alone_begins_with_nothing() {
 
 /// Tells a leader something by hand: what it does about it.
 fn told(leader: &mut MultiLeader, from: u16, message: Said) -> Vec<Said> {
-    let mut effects = Vec::new();
-    let cx = &mut Context {
-        now: 0,
-        wall: 0,
-        laws: &mut Zero,
-        effects: &mut effects,
-        fences: None,
-        post: None,
-    };
+    let (mut effects, mut laws) = (Vec::new(), Zero);
+    let cx = &mut Context::alone(0, &mut laws, &mut effects);
     leader.message(from, Message::MultiLeader(message), cx);
     let sent = effects.into_iter().filter_map(|effect| match effect {
         Effect::Send(_, Message::MultiLeader(message)) => Some(message),
@@ -242,15 +235,8 @@ impl Laws for Zero {
 #[test]
 fn what_comes_late_from_a_life_that_is_over_is_nothing() {
     let mut leader = MultiLeader::new(Config { leaders: 2, ..Config::DEFAULT }, 0);
-    let mut effects = Vec::new();
-    let cx = &mut Context {
-        now: 0,
-        wall: 0,
-        laws: &mut Zero,
-        effects: &mut effects,
-        fences: None,
-        post: None,
-    };
+    let (mut effects, mut laws) = (Vec::new(), Zero);
+    let cx = &mut Context::alone(0, &mut laws, &mut effects);
     leader.start(Start::First, cx);
     let entry = Entry { key: 0, version: 7, number: 1, context: Dots::default(), delete: false };
     let log = |life| Said::Replicate { life, prev: 0, entries: vec![entry].into() };
@@ -280,17 +266,7 @@ fn what_comes_late_from_a_life_that_is_over_is_nothing() {
     assert_eq!(told(&mut leader, 1, Said::Chunk(Box::new(chunk(5, Some(0))))), [copied]);
     assert_eq!(told(&mut leader, 1, log(5)).len(), 1, "that is applied");
     // A hello that comes late is of a life like any other to who has not heard of it: the one that lives says so.
-    leader.timer(
-        APPLIED,
-        &mut Context {
-            now: 0,
-            wall: 0,
-            laws: &mut Zero,
-            effects: &mut effects,
-            fences: None,
-            post: None,
-        },
-    );
+    leader.timer(APPLIED, &mut Context::alone(0, &mut Zero, &mut effects));
     assert_eq!(told(&mut leader, 1, Said::Hello { life: 4, over: 0 }).len(), 1, "all is sent");
     let wrong = [Said::Replicated { life: 4, upto: None }];
     assert_eq!(told(&mut leader, 1, log(5)), wrong);

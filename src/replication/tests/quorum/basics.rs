@@ -42,17 +42,7 @@ impl One {
     pub(super) fn tell(&mut self, told: impl FnOnce(&mut Quorum, &mut Context<'_>)) -> Vec<Effect> {
         let mut effects = Vec::new();
         let laws = &mut Low(self.fsync);
-        told(
-            &mut self.replica,
-            &mut Context {
-                now: self.now,
-                wall: self.now,
-                laws,
-                effects: &mut effects,
-                fences: None,
-                post: None,
-            },
-        );
+        told(&mut self.replica, &mut Context::alone(self.now, laws, &mut effects));
         effects
     }
 

@@ -114,14 +114,7 @@ impl Wire {
 
     fn tell(&mut self, at: Peer, told: impl FnOnce(&mut Quorum, &mut Context<'_>)) {
         let mut effects = std::mem::take(&mut self.effects);
-        let cx = &mut Context {
-            now: self.now,
-            wall: self.now,
-            laws: &mut self.dice,
-            effects: &mut effects,
-            fences: None,
-            post: None,
-        };
+        let cx = &mut Context::alone(self.now, &mut self.dice, &mut effects);
         told(&mut self.replicas[usize::from(at)], cx);
         for effect in effects.drain(..) {
             match effect {

@@ -467,15 +467,8 @@ fn append(term: u64, prev: u64, entries: &[(u64, u64)]) -> Append {
 #[test]
 fn a_heartbeat_commits_no_more_than_it_vouches_for() {
     let mut follower = Raft::new(config(3), 2);
-    let mut effects = Vec::new();
-    let cx = &mut Context {
-        now: 1,
-        wall: 1,
-        laws: &mut Always(0),
-        effects: &mut effects,
-        fences: None,
-        post: None,
-    };
+    let (mut effects, mut laws) = (Vec::new(), Always(0));
+    let cx = &mut Context::alone(1, &mut laws, &mut effects);
     let first = append(1, 0, &[(1, 1), (2, 2), (3, 3)]);
     let beat = Append { commit: 3, ..append(2, 1, &[]) };
     let next = Append { commit: 3, ..append(2, 1, &[(2, 9)]) };
@@ -499,17 +492,7 @@ fn what_took_the_place_of_another_entry_is_certain_when_it_is() {
     let mut follower = Raft::new(config(3), 2);
     let mut tell = |told: &mut dyn FnMut(&mut Raft, &mut Context<'_>)| {
         let mut effects = Vec::new();
-        told(
-            &mut follower,
-            &mut Context {
-                now: 1,
-                wall: 1,
-                laws: &mut Always(MS),
-                effects: &mut effects,
-                fences: None,
-                post: None,
-            },
-        );
+        told(&mut follower, &mut Context::alone(1, &mut Always(MS), &mut effects));
         let acked = effects.iter().filter_map(|effect| match effect {
             Effect::Send(_, Message::Raft(Said::Appended { agrees: true, index, .. })) => {
                 Some(*index)

@@ -163,17 +163,7 @@ fn a_read_waits_for_the_next_round() {
     let mut leader = Raft::new(config(3), 0);
     let mut tell = |told: &mut dyn FnMut(&mut Raft, &mut Context<'_>)| {
         let mut effects = Vec::new();
-        told(
-            &mut leader,
-            &mut Context {
-                now: 1,
-                wall: 1,
-                laws: &mut Always(0),
-                effects: &mut effects,
-                fences: None,
-                post: None,
-            },
-        );
+        told(&mut leader, &mut Context::alone(1, &mut Always(0), &mut effects));
         let rounds = effects.iter().filter_map(|effect| match effect {
             Effect::Send(1, Message::Raft(Said::Append(append))) => Some(append.round),
             _ => None,

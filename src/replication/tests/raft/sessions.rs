@@ -104,17 +104,7 @@ impl One {
     fn tell(&mut self, told: impl FnOnce(&mut Raft, &mut Context<'_>)) -> Vec<(u64, Answer)> {
         let mut effects = Vec::new();
         let laws = &mut Always(200 * MS);
-        told(
-            &mut self.0,
-            &mut Context {
-                now: self.1,
-                wall: self.1,
-                laws,
-                effects: &mut effects,
-                fences: None,
-                post: None,
-            },
-        );
+        told(&mut self.0, &mut Context::alone(self.1, laws, &mut effects));
         let answers = effects.iter().filter_map(|effect| match effect {
             Effect::Answer(ticket, answer, _) => Some((ticket.id, *answer)),
             Effect::GoOn(ticket) => Some((ticket.id, Answer::Written)),
