@@ -33,15 +33,17 @@ pub struct Problem {
     pub message: String,
     /// What to do about it, if that can be said.
     pub help: Option<String>,
+    /// It is that nothing of the whole scenario is of some kind.
+    #[serde(skip)]
+    pub absence: bool,
 }
 
 impl Problem {
-    fn new(severity: Severity, code: &'static str, path: String, message: String) -> Self {
-        Self { severity, code, path, at_key: false, message, help: None }
+    /// At the value of a path, without advice.
+    pub fn new(severity: Severity, code: &'static str, path: String, message: String) -> Self {
+        Self { severity, code, path, at_key: false, message, help: None, absence: false }
     }
-}
 
-impl Problem {
     /// Whether it only tells what was asked for, so that nobody is to be stopped by it.
     pub fn may_be_meant(&self) -> bool {
         self.code == "W-ROWS"

@@ -181,7 +181,7 @@ impl<'r> Judged<'r> {
                 };
                 let message = format!("{}: {}", one.expression, gated(one));
                 let path = at.path.clone();
-                let problem = Problem { severity, code, path, at_key: false, message, help: None };
+                let problem = Problem::new(severity, code, path, message);
                 Found { problem, span: Some(at.span), also: None }
             })
             .collect()

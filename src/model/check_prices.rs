@@ -31,14 +31,8 @@ fn stores(names: &Names, problems: &mut Problems) {
             continue;
         }
         if let Err(error) = store.keeps(id as u16, names) {
-            problems.add(Problem {
-                severity: Severity::Error,
-                code: error.code,
-                path: at("storage"),
-                at_key: false,
-                message: error.message,
-                help: error.help,
-            });
+            let problem = Problem::new(Severity::Error, error.code, at("storage"), error.message);
+            problems.add(Problem { help: error.help, ..problem });
         }
     }
 }

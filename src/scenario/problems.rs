@@ -40,7 +40,7 @@ impl Found {
 
     fn new(severity: Severity, code: &'static str, span: Span, message: String) -> Self {
         let path = String::new();
-        let problem = Problem { severity, code, path, at_key: false, message, help: None };
+        let problem = Problem::new(severity, code, path, message);
         Self { problem, span: Some(span), also: None }
     }
 

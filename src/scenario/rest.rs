@@ -133,6 +133,7 @@ impl Rest {
                 || (!touched && !timed && (design || VALUES.contains(&p.code)));
             p.severity == Severity::Error
                 && sound
+                && (design || !p.absence)
                 && named.into_iter().all(|word| !self.words.contains(word))
         });
         let kept = kept.map(|problem| {

@@ -25,7 +25,7 @@ use crate::{
     cause::Cause,
     expr::percentile,
     outcome::Outcome,
-    problem::{Problem, Problems, Severity},
+    problem::Problems,
     results::{GroupResults, QueueResults, ResourceResults, Selection, UptimeResults},
     units::{Fraction, SimDuration},
 };
@@ -52,14 +52,7 @@ pub fn check(key: &str, texts: &[String], names: &Names, problems: &mut Problems
             .and_then(|expression| Checker { names, text }.slo(&expression));
         match slo {
             Ok(slo) => slos.push((index, slo)),
-            Err(Fault { code, message, help }) => problems.add(Problem {
-                severity: Severity::Error,
-                code,
-                path: format!("{key}[{index}]"),
-                at_key: false,
-                message,
-                help,
-            }),
+            Err(fault) => problems.add(fault.at(format!("{key}[{index}]"))),
         }
     }
     contradictions(key, &slos, problems);

@@ -12,7 +12,7 @@ use super::{
     words::{self, Dimension, Fault},
 };
 use crate::{
-    problem::{Problem, Severity},
+    problem::Problem,
     results::{Evidence, Results},
     units::show::Quantity,
 };
@@ -48,14 +48,7 @@ impl Metric {
     /// It is no figure of that scenario.
     pub fn parse(text: &str, names: &Names) -> Result<Self, Problem> {
         let (figure, of, dimension) =
-            check::metric(text, names).map_err(|Fault { code, message, help }| Problem {
-                severity: Severity::Error,
-                code,
-                path: String::new(),
-                at_key: false,
-                message,
-                help,
-            })?;
+            check::metric(text, names).map_err(|fault| fault.at(String::new()))?;
         Ok(Self { text: text.trim().to_owned(), figure, of, dimension })
     }
 

@@ -2,7 +2,7 @@
 
 use super::parse::{self, Op, Word};
 use crate::{
-    problem::closest,
+    problem::{Problem, Severity, closest},
     units::{Count, Fraction, Money, Number, Rate, SimDuration, ValueError, show::Quantity},
 };
 
@@ -14,11 +14,25 @@ pub(super) struct Fault {
     pub(super) code: &'static str,
     pub(super) message: String,
     pub(super) help: Option<String>,
+    pub(super) absence: bool,
+}
+
+impl Fault {
+    /// It is that nothing of the scenario is of some kind, which may be in what could not be read.
+    pub(super) fn absent(self) -> Self {
+        Self { absence: true, ..self }
+    }
+
+    /// As a problem of the expression at this path.
+    pub(super) fn at(self, path: String) -> Problem {
+        let Self { code, message, help, absence } = self;
+        Problem { help, absence, ..Problem::new(Severity::Error, code, path, message) }
+    }
 }
 
 /// A mistake.
 pub(super) fn fault(code: &'static str, message: String, help: Option<String>) -> Fault {
-    Fault { code, message, help }
+    Fault { code, message, help, absence: false }
 }
 
 /// What the metric's values are, and so how its limit is written.

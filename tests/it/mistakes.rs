@@ -307,6 +307,17 @@ const IN_ITS_PLACE: &[(&str, &str, Wanted)] = &[
         "duration: 10s\nnetwork:\n  same_zone: 0,25ms",
         &[(5, "E-NUM-FORM", "write `0.25ms`")],
     ),
+    // What is missing may be in what could not be read.
+    (
+        "variants:",
+        "  db: {store: {write: 2ms}}\nslos: [lost_acked_writes == 0]\nvariants:",
+        &[(20, "E-MISSING", "`read`")],
+    ),
+    (
+        "b: [{work: 10ms}]\n",
+        "b: [{work: 10ms}]\n      price: 1\nslos: [cost.per_month <= $9]\n",
+        &[(20, "E-UNIT", "$1/h")],
+    ),
     // Words of other programs, and shapes one takes for granted.
     ("      cores: 2", "      cores: 500m", &[(16, "E-UNIT", "`quota: 50ms per 100ms`")]),
     ("      cores: 2", "      cores: 2 vCPU", &[(16, "E-UNIT", "write `2`")]),

@@ -94,7 +94,7 @@ impl Checker<'_> {
             let message = format!("{of} is followed, so there is nothing to be seen of its data");
             let help = "a store is followed when somebody writes there (`write`, `delete`, ..) and `history` is not \
                         `none`";
-            return Err(fault("E-SLO", message, Some(help.to_owned())));
+            return Err(fault("E-SLO", message, Some(help.to_owned())).absent());
         }
         let own = path.iter().skip(usize::from(path.first() == Some(&"consistency")));
         let mut own: Vec<String> = own.map(|part| (*part).to_owned()).collect();

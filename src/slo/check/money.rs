@@ -39,7 +39,7 @@ impl Checker<'_> {
             let message = format!("{of} has a `price`, so it has no cost");
             let help =
                 "give prices: `price: $0.17/h` of a node, `network: {prices: {..}}` of traffic";
-            return Err(fault("E-SLO", message, Some(help.to_owned())));
+            return Err(fault("E-SLO", message, Some(help.to_owned())).absent());
         }
         let owned = |path: &[&str]| path.iter().map(|part| (*part).to_owned()).collect();
         if let Some(node) = &selectors.node {

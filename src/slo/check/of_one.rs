@@ -73,7 +73,7 @@ impl Checker<'_> {
             let message = "no store of this scenario is followed, so that nobody knows what a fault costs its data";
             let help = "a store is followed when somebody writes there (`write`, `delete`, ..) and `history` is not \
                         `none`";
-            return Err(fault("E-SLO", message.to_owned(), Some(help.to_owned())));
+            return Err(fault("E-SLO", message.to_owned(), Some(help.to_owned())).absent());
         }
         let path = path.iter().map(|part| (*part).to_owned()).collect();
         Ok(Some((Figure::CostOf(id.text.clone(), path), dimension)))

@@ -1,6 +1,7 @@
 //! Expressions -> problems, as a table.
 
 use super::*;
+use crate::problem::Problem;
 
 const SECOND: u64 = 1_000_000_000;
 
