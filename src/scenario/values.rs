@@ -118,8 +118,8 @@ const FIGURES: &[(&str, &str)] = &[
     ),
     (
         "convergence_time(cut) <= 60s",
-        "from its end until each replica that is alive holds, of every key, the newest version that any held then, or a newer \
-         one; of faults that part replicas or hit some; without a fault the longest",
+        "from its end until each replica that is alive holds, of every key, the newest version that any held then (or was \
+         restored with, where none held anything), or a newer one; of faults that part replicas or hit some; without a fault the longest",
     ),
     (
         "linearizable == true",

@@ -89,6 +89,9 @@ fn it_serves_again_when_one_is_restored_and_enough_have_been_rebuilt_from_it() {
         // A question, an answer, and the time itself; the nearest replica of a quorum is as near as what keeps the backup.
         let way = if replication == QUORUM { 0.0004 } else { 0.002 };
         assert!((of(&found, "time") - 5.0 - way).abs() < 1e-9, "{replication}");
+        // Copies are alike when what was restored is everywhere, counted from the end of the fault.
+        let alike = number(&found, "faults.0.convergence_time");
+        assert!((5.0..8.0).contains(&alike), "{replication}: {alike}");
         let turned = found["nodes"]["db"]["causes"]["restoring"].as_f64().unwrap();
         assert!((turned / 350.0 - 1.0).abs() < 0.1, "{replication}: {turned}");
         // It is down for 15 s of 300, and until somebody leads.

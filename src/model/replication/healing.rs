@@ -32,6 +32,9 @@ struct Heal {
 #[derive(Debug, Default)]
 pub struct Healing {
     heals: Vec<Heal>,
+    /// Faults that were over, and since when, as some shard had nothing: how far replicas have to be is known when that is
+    /// restored.
+    waiting: Vec<(usize, u64)>,
     /// By fault: how long it took at most, and how often it was looked at.
     over: BTreeMap<usize, (Lasted, u32)>,
 }
@@ -39,8 +42,9 @@ pub struct Healing {
 impl Healing {
     /// A fault begins again: what it has left behind is not over yet.
     pub fn struck(&mut self, fault: usize) {
-        if self.heals.iter().any(|heal| heal.fault == fault) {
-            self.heals.retain(|heal| heal.fault != fault);
+        let of_heals = self.heals.extract_if(.., |heal| heal.fault == fault).count();
+        let of_waiting = self.waiting.extract_if(.., |one| one.0 == fault).count();
+        if of_heals + of_waiting > 0 {
             self.took(fault, Lasted::Open);
         }
     }
@@ -49,8 +53,15 @@ impl Healing {
     pub fn measured(&self) -> BTreeMap<usize, Lasted> {
         let mut all: BTreeMap<usize, Lasted> =
             self.over.iter().map(|(fault, (lasted, _))| (*fault, *lasted)).collect();
-        self.heals.iter().for_each(|heal| all.entry(heal.fault).or_default().add(Lasted::Open));
+        let open = self.heals.iter().map(|heal| heal.fault);
+        let open = open.chain(self.waiting.iter().map(|one| one.0));
+        open.for_each(|fault| all.entry(fault).or_default().add(Lasted::Open));
         all
+    }
+
+    /// A fault is over, and some shard has nothing that is to be restored.
+    pub fn waits(&mut self, fault: usize, now: u64) {
+        self.waiting.push((fault, now));
     }
 
     fn took(&mut self, fault: usize, lasted: Lasted) {
@@ -73,8 +84,20 @@ impl Healing {
 }
 
 impl Group {
-    /// A fault is over that parted some of the replicas; those that do not count are dead.
-    pub fn healed(&mut self, fault: usize, counts: impl Fn(Peer) -> bool, now: u64) {
+    /// What was lost is restored: those are waited for that have to be rebuilt.
+    pub fn restored(&mut self, counts: impl Fn(Peer) -> bool, now: u64) {
+        for (fault, since) in std::mem::take(&mut self.healing.waiting) {
+            self.healed(fault, &counts, (since, now));
+        }
+    }
+
+    /// A fault is over, `since` then, that parted some of the replicas; those that do not count are dead.
+    pub fn healed(
+        &mut self,
+        fault: usize,
+        counts: impl Fn(Peer) -> bool,
+        (since, now): (u64, u64),
+    ) {
         let times = &mut self.healing.over.entry(fault).or_default().1;
         *times += 1;
         if *times > MOST_HEALS {
@@ -83,7 +106,7 @@ impl Group {
         let shards = self.serving / usize::from(self.each);
         let terms = (0..shards).map(|shard| self.tally.newest_term(shard)).collect();
         let left = self.lacking(counts);
-        self.healing.heals.push(Heal { fault, since: now, terms, left });
+        self.healing.heals.push(Heal { fault, since, terms, left });
         self.healing.settle(now);
     }
 

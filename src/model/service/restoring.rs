@@ -196,6 +196,7 @@ impl Server {
             self.replica_is_restored(inst, &saved, world);
             let others = serve.into_iter().filter(|one| *one != inst);
             others.for_each(|one| self.is_let_in(one, world));
+            self.heals_restored(world);
         }
         self.begin_backups(inst, world);
     }
@@ -216,6 +217,15 @@ impl Server {
             self.tell_replica(inst, world, |process, cx| process.start(Start::Empty, cx));
         }
         self.tell_replica(inst, world, |process, cx| process.restored(saved, term, cx));
+    }
+
+    /// Replicas that lack what was restored are waited for, if nothing else has to be.
+    fn heals_restored(&mut self, world: &World) {
+        let (Some(backups), Some(group)) = (&self.backups, &mut self.group) else { return };
+        if !backups.any_gone() {
+            let node = self.node;
+            group.restored(|inst| !world.hosts.is_down((node, inst)), world.now());
+        }
     }
 
     /// A replica that waited for another one to be restored begins, if it is up, to be rebuilt from that.

@@ -173,10 +173,14 @@ impl Node for Server {
     }
 
     fn healed(&mut self, fault: usize, back: &[Host], world: &World) {
-        let node = self.node;
+        let (node, now) = (self.node, world.now());
+        let gone = self.backups.as_ref().is_some_and(|backups| backups.any_gone());
         if let Some(group) = &mut self.group {
+            if gone {
+                return group.healing.waits(fault, now);
+            }
             let counts = |inst| back.contains(&(node, inst)) || !world.hosts.is_down((node, inst));
-            group.healed(fault, counts, world.now());
+            group.healed(fault, counts, (now, now));
         }
     }
 

@@ -232,6 +232,11 @@ impl Backups {
         self.copies.get(usize::from(inst)).map_or(Phase::Serves, |copy| copy.phase)
     }
 
+    /// Some shard has lost all, and nothing of it is restored.
+    pub fn any_gone(&self) -> bool {
+        self.shards.iter().any(|shard| shard.gone)
+    }
+
     /// A shard has lost all, and nothing of it is restored.
     pub fn is_gone(&self, shard: u16) -> bool {
         self.shards[usize::from(shard)].gone
