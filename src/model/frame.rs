@@ -11,7 +11,7 @@
 use crate::{
     engine::slots::Slots,
     model::{
-        ids::{NONE, Slot},
+        ids::{Host, NONE, Slot},
         resilience::flight::{Flight, Hold},
     },
     outcome::Outcome,
@@ -353,6 +353,14 @@ impl Frames {
     /// Slots ever made: the largest number of frames alive at once.
     pub fn high_water(&self) -> usize {
         self.hot.len()
+    }
+
+    /// Frames at an instance with their slots, on their way to it or not.
+    pub fn at(&self, (node, inst): Host) -> impl Iterator<Item = (Slot, &Frame)> {
+        let all = self.hot.as_slice().iter().enumerate();
+        // All are looked at for one or none: the instance first, which is hardly ever the same, as a branch is foretold.
+        let there = all.filter(move |(_, f)| f.inst == inst && f.node == node);
+        there.map(|(i, f)| (i as Slot, f))
     }
 
     /// Frames in use with their slots.

@@ -28,8 +28,8 @@ pub use snapshot::{NodeSnapshot, Snapshot};
 
 /// Requests kept as samples per replication.
 const SAMPLES: usize = 1000;
-/// So many phases before and after the last one are looked at first.
-const NEAR: usize = 8;
+/// So many phases around the last one are looked at first.
+const NEAR: usize = 16;
 
 /// Figures of one node in the making.
 #[derive(Clone, Debug, Default)]
@@ -362,13 +362,14 @@ impl Recorder {
     /// The phase in which a request is sent.
     pub(super) fn phase_of(&mut self, intended: u64) -> usize {
         // Where many instances die, phases are many and short, and that of the next request is not far from the last one's.
-        let all = self.phases.len();
-        let (from, to) = (self.phase.saturating_sub(NEAR), (self.phase + NEAR).min(all));
-        let is_near = self.phases[from] <= intended
-            && self.phases.get(to).is_none_or(|&later| intended < later);
-        let (from, to) = if is_near { (from, to) } else { (0, all) };
-        let begun = self.phases[from..to].partition_point(|&start| start <= intended);
-        self.phase = from + begun - 1;
+        let from = self.phase.saturating_sub(NEAR / 2);
+        let near = self.phases.get(from..from + NEAR).unwrap_or_default();
+        let begun: usize = near.iter().map(|&start| usize::from(start <= intended)).sum();
+        self.phase = if 0 < begun && begun < near.len() {
+            from + begun - 1
+        } else {
+            self.phases.partition_point(|&start| start <= intended) - 1
+        };
         self.phase
     }
 
@@ -422,7 +423,10 @@ impl Recorder {
             return false;
         }
         if !self.phases.is_empty() {
-            self.count_phase(&d.copy(), place(), latency);
+            self.count_phase(d.intended, d.outcome.is_success() && d.in_time);
+            if !self.sides.is_empty() {
+                self.count_around(&d.copy(), place(), latency);
+            }
         }
         self.until_sample -= 1;
         self.until_sample == 0
@@ -464,16 +468,17 @@ impl Recorder {
     }
 
     #[cold]
-    fn count_phase(&mut self, d: &Decided, place: u16, latency: u64) {
+    fn count_phase(&mut self, intended: u64, good: bool) {
+        let phase = self.phase_of(intended);
+        let (goods, decided) = &mut self.by_phase[phase];
+        *goods += u64::from(good);
+        *decided += 1;
+    }
+
+    #[cold]
+    fn count_around(&mut self, d: &Decided, place: u16, latency: u64) {
         let success = d.outcome.is_success();
         let good = u64::from(success && d.in_time);
-        let phase = self.phase_of(d.intended);
-        let (goods, decided) = &mut self.by_phase[phase];
-        *goods += good;
-        *decided += 1;
-        if self.sides.is_empty() {
-            return;
-        }
         if !self.cuts.is_empty() {
             let window = self.window_at(d.intended);
             self.cuts.decided((d.operation, place), window, good);

@@ -50,7 +50,7 @@ impl Node for Dns {
     fn on_request(&mut self, slot: Slot, world: &mut World) {
         world.arrive(slot);
         self.questions += 1;
-        let fails = world.hosts.disturbed && world.fails_at_once(slot);
+        let fails = world.hosts.failing() && world.fails_at_once(slot);
         let outcome = if fails { Outcome::Error } else { Outcome::Ok };
         let (now, from) = (world.now(), world.record.measured_from);
         // Before now, where it was paused.

@@ -163,7 +163,7 @@ impl World {
     /// How long something takes on the host of a frame.
     #[inline(always)]
     pub fn stretched(&self, slot: Slot, work: Work) -> Work {
-        if self.hosts.disturbed { self.stretched_there(slot, work) } else { work }
+        if self.hosts.slowed() { self.stretched_there(slot, work) } else { work }
     }
 
     #[cold]
@@ -178,7 +178,7 @@ impl World {
 
     /// What is left of some work at full speed, if it takes `left` ns on the frame's host.
     pub fn relaxed(&self, slot: Slot, left: u64) -> u64 {
-        if !self.hosts.disturbed {
+        if !self.hosts.slowed() {
             return left;
         }
         scaled(left, 1.0 / self.hosts.slowdown(self.host(slot)))
@@ -200,14 +200,28 @@ impl World {
     }
 
     /// Whether a frame is inside an instance that knows of it: it has arrived and has not answered.
-    fn is_inside(&self, slot: Slot, (node, inst): Host) -> bool {
-        let f = &self.frames[slot];
-        f.node == node && f.inst == inst && f.armed < UNSEEN
+    fn is_inside(f: &Frame, (node, inst): Host) -> bool {
+        (f.node, f.inst) == (node, inst) && f.armed < UNSEEN
+    }
+
+    /// Frames are to be looked through: whether it had been cheaper to list them as they came. It costs about as much to
+    /// look at one as to list what one event of the agenda brings.
+    fn would_list(&mut self) -> bool {
+        if !self.hosts.disturbed || self.hosts.listing == Listing::Kept {
+            return false;
+        }
+        let (looked, sequence) = (self.frames.high_water() as u64, self.agenda.sequence());
+        let Listing::Looked { frames, since } = self.hosts.listing else {
+            self.hosts.listing = Listing::Looked { frames: looked, since: sequence };
+            return false;
+        };
+        self.hosts.listing = Listing::Looked { frames: frames + looked, since };
+        frames > sequence - since
     }
 
     /// All frames inside an instance that it knows of, in the order of their slots.
     pub fn inside(&mut self, host: Host) -> Vec<Slot> {
-        if self.hosts.listing == Listing::Asked {
+        if self.would_list() {
             self.hosts.listing = Listing::Kept;
             for (slot, f) in self.frames.iter().filter(|(_, f)| f.armed < UNSEEN) {
                 if f.node < self.first_client {
@@ -216,13 +230,10 @@ impl World {
             }
         }
         if self.hosts.listing != Listing::Kept {
-            if self.hosts.disturbed {
-                self.hosts.listing = Listing::Asked;
-            }
             return self.all_inside(host);
         }
         let mut slots = self.hosts.listed(host).to_vec();
-        slots.retain(|&slot| self.is_inside(slot, host));
+        slots.retain(|&slot| Self::is_inside(&self.frames[slot], host));
         slots.sort_unstable();
         slots.dedup();
         debug_assert_eq!(slots, self.all_inside(host), "what is inside is listed");
@@ -230,8 +241,8 @@ impl World {
     }
 
     fn all_inside(&self, host: Host) -> Vec<Slot> {
-        let slots = self.frames.iter().map(|(slot, _)| slot);
-        slots.filter(|&slot| self.is_inside(slot, host)).collect()
+        let there = self.frames.at(host).filter(|(_, f)| f.armed < UNSEEN);
+        there.map(|(slot, _)| slot).collect()
     }
 
     /// A frame of an instance's own is inside it from now on.
@@ -255,11 +266,7 @@ impl World {
         let host = self.host(slot);
         if self.hosts.listing == Listing::Kept && host.0 < self.first_client {
             let frames = &self.frames;
-            let is_there = |slot: Slot| {
-                let f = &frames[slot];
-                (f.node, f.inst) == host && f.armed < UNSEEN
-            };
-            self.hosts.list(host, slot, is_there);
+            self.hosts.list(host, slot, |slot| Self::is_inside(&frames[slot], host));
         }
     }
 

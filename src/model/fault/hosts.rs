@@ -61,6 +61,9 @@ const ERRORS: u8 = 4;
 const PAUSED: u8 = 8;
 const CLOSED: u8 = 16;
 
+/// What is asked of all instances at once: whether anything but a pause is wrong with any, and one by one what messages ask for most.
+const WATCHED: [u8; 4] = [DOWN | SLOW | ERRORS | CLOSED, PAUSED, SLOW, ERRORS];
+
 impl State {
     /// Nobody takes requests there.
     fn is_gone(&self) -> bool {
@@ -94,8 +97,8 @@ pub struct Hosts {
     pub disturbed: bool,
     /// Some instance is paused right now.
     pub paused: bool,
-    /// How many instances something is wrong with but a pause, and how many are paused.
-    ill: [usize; 2],
+    /// With how many instances something of each of [`WATCHED`] is wrong.
+    ill: [usize; WATCHED.len()],
     /// Instances of each node.
     pub nodes: Vec<Vec<State>>,
     /// What is wrong with each of them: each message asks, and thousands of states are more than a cache holds.
@@ -117,15 +120,20 @@ pub struct Hosts {
     doors: Vec<Door>,
 }
 
-/// How the frames inside an instance are found when it dies: once, all frames are looked through; if others die before
-/// all is well again, lists are worth keeping.
+/// How the frames inside an instance are found when it dies while something is wrong: all are looked through, until that
+/// has cost more than listing those that came meanwhile would have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listing {
     /// Nothing has died yet.
     Unasked,
-    /// Something has.
-    Asked,
-    /// By instance.
+    /// So many frames were looked at since the agenda stood at this sequence.
+    Looked {
+        /// Over all deaths.
+        frames: u64,
+        /// At the first death.
+        since: u64,
+    },
+    /// They are listed by instance.
     Kept,
 }
 
@@ -172,7 +180,7 @@ impl Hosts {
         Self {
             disturbed: false,
             paused: false,
-            ill: [0; 2],
+            ill: [0; WATCHED.len()],
             nodes: processes.iter().map(|n| vec![State::default(); *n]).collect(),
             ills: processes.iter().map(|n| vec![0; *n]).collect(),
             inside: processes.iter().map(|n| vec![Default::default(); *n]).collect(),
@@ -255,14 +263,13 @@ impl Hosts {
         let is_out = state.is_out();
         self.counts((node, inst), (was_out, is_out), now);
         self.ills[usize::from(node)][usize::from(inst)] = is;
-        for (count, ills) in self.ill.iter_mut().zip([DOWN | SLOW | ERRORS | CLOSED, PAUSED]) {
+        for (count, ills) in self.ill.iter_mut().zip(WATCHED) {
             *count = *count + usize::from(is & ills != 0) - usize::from(was & ills != 0);
         }
-        self.disturbed = self.ill[0] > 0;
+        [self.disturbed, self.paused, ..] = self.ill.map(|count| count > 0);
         if !self.disturbed {
             (self.stretch, self.listing) = (self.stretch + 1, Listing::Unasked);
         }
-        self.paused = self.ill[1] > 0;
     }
 
     /// An instance was up or not, and is or is not from now on.
@@ -394,9 +401,25 @@ impl Hosts {
         held.chain(at_doors.map(|&slot| (event::DELIVER, slot)))
     }
 
+    /// Whether any instance is slow right now.
+    #[inline(always)]
+    pub fn slowed(&self) -> bool {
+        self.ill[2] > 0
+    }
+
+    /// Whether any instance fails requests right now.
+    #[inline(always)]
+    pub fn failing(&self) -> bool {
+        self.ill[3] > 0
+    }
+
     /// How many times as long everything takes there.
     pub fn slowdown(&self, host: Host) -> f64 {
-        if self.has(host, SLOW) { self.state(host).slow.iter().product() } else { 1.0 }
+        if self.slowed() && self.has(host, SLOW) {
+            self.state(host).slow.iter().product()
+        } else {
+            1.0
+        }
     }
 
     /// The measured span begins.

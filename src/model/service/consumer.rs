@@ -279,7 +279,7 @@ impl Server {
         }
         world.arrive(slot);
         self.instances[usize::from(inst)].arrivals += 1;
-        if world.hosts.disturbed && world.fails_at_once(slot) {
+        if world.hosts.failing() && world.fails_at_once(slot) {
             return self.finish(slot, Outcome::Error, world);
         }
         self.run(slot, world);

@@ -336,15 +336,15 @@ pub(super) fn resume(slot: Slot, left: u64, world: &mut World) -> u64 {
 #[inline(always)]
 pub(super) fn begin(slot: Slot, work: Work, world: &mut World) -> u64 {
     world.frames[slot].flags |= HAS_CORE;
-    if world.hosts.disturbed {
-        return begin_disturbed(slot, work.nanos, world);
+    if world.hosts.slowed() {
+        return begin_slowed(slot, work.nanos, world);
     }
     world.arm(slot, work.span);
     work.nanos
 }
 
 #[cold]
-fn begin_disturbed(slot: Slot, nanos: u64, world: &mut World) -> u64 {
+fn begin_slowed(slot: Slot, nanos: u64, world: &mut World) -> u64 {
     let taken = world.stretched(slot, Work::of(nanos));
     let f = &mut world.frames[slot];
     f.served = f.served.wrapping_add(taken.nanos).wrapping_sub(nanos);

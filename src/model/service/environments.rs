@@ -85,7 +85,7 @@ impl Server {
 
     /// How many times as long everything takes at an instance.
     fn pace_of(&self, inst: u16, world: &World) -> f64 {
-        if world.hosts.disturbed { world.hosts.slowdown((self.node, inst)) } else { 1.0 }
+        world.hosts.slowdown((self.node, inst))
     }
 
     /// As many start as wait in line.

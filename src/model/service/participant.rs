@@ -94,7 +94,7 @@ impl Server {
         world.frames[slot].flags &= !BRANCH;
         world.record.node(self.node).arrive(now);
         self.instances[usize::from(inst)].arrivals += 1;
-        if world.hosts.disturbed && world.fails_at_once(slot) {
+        if world.hosts.failing() && world.fails_at_once(slot) {
             return self.finish(slot, Outcome::Error, world);
         }
         if promises.take(place, part.transaction) {

@@ -89,9 +89,7 @@ impl Machine {
         match self {
             Self::Own(own) => own.go(world),
             Self::Shared(shared, _) => {
-                let slowed = world.hosts.disturbed;
-                let slower = if slowed { world.hosts.slowdown(host) } else { 1.0 };
-                shared.set_pace(1.0 / slower, world);
+                shared.set_pace(1.0 / world.hosts.slowdown(host), world);
             }
         }
     }

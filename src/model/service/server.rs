@@ -194,7 +194,7 @@ impl Server {
         inst.arrivals += 1;
         // Past the `Begin` that a frame admitted later starts at.
         f.pc = entry + 1;
-        if world.hosts.disturbed && world.fails_at_once(slot) {
+        if world.hosts.failing() && world.fails_at_once(slot) {
             return self.finish(slot, Outcome::Error, world);
         }
         if self.inbound.is_some() && self.stopped_at_door(slot, world) {
