@@ -40,7 +40,7 @@ const FOREIGN: &[(&[&str], &str, &str)] = &[
     ),
     (&["users", "vus", "concurrent_users"], "arrivals", "`arrivals: closed(users=50 think=1s)`"),
     (
-        &["target", "targets", "backend", "backends", "upstream", "upstreams", "servers"],
+        &["target", "targets", "backend", "backends", "upstream", "upstreams", "servers", "call"],
         "to",
         "`to: api`",
     ),

@@ -82,6 +82,7 @@ const MORE: &[(&str, &str, usize, &str, &str)] = &[
     ("    store:", "    postgres:", 25, "E-UNKNOWN-KEY", "it is called `store` here"),
     ("    store:", "    stoer:", 25, "E-UNKNOWN-KEY", "did you mean `store`?"),
     ("- read: db", "- reads: db", 23, "E-UNKNOWN-KEY", "did you mean `read`?"),
+    ("    to: edge", "    call: edge", 9, "E-UNKNOWN-KEY", "it is called `to` here"),
     ("    to: edge", "    to: “edge”", 9, "E-NAME", "typographic quotes"),
     ("p99(latency) <= 250ms", "p99(latency) ≤ 250ms", 31, "E-SLO", "expected one of"),
     ("availability >= 99%", "error_rate <= 1%", 30, "E-REF", "`availability >= 99%`"),
