@@ -5,7 +5,7 @@
 use super::{causes::is_of_calls, watch::Found};
 use crate::{
     results::{AlertResults, EventKind, FaultResults, RestoredResults},
-    units::show::{Quantity, about, clock, duration, plural, value},
+    units::show::{Quantity, about, clock, duration, plural, times, value},
 };
 
 /// What a fault does to what.
@@ -21,7 +21,7 @@ pub(super) fn started(fault: &FaultResults, more: usize) -> String {
     let what = fault.title.clone().unwrap_or_else(|| effect(fault));
     let more = match more {
         0 => String::new(),
-        n => format!("; and {n} times more"),
+        n => format!("; and {} more", times(&n.to_string())),
     };
     let begins = if fault.at_once { "strikes" } else { "begins" };
     format!("fault {} {begins}: {what}{more}", fault.id)
@@ -106,9 +106,9 @@ pub(super) fn restored(store: &str, of: &str, one: &RestoredResults) -> String {
 /// An autoscaler has instances come or go.
 pub(super) fn scaled(node: &str, (from, to): (u64, u64)) -> String {
     if to > from {
-        format!("{node}: scales out, from {from} to {to} instances")
+        format!("{node}: scales out, from {from} to {}", plural(to, "instance"))
     } else {
-        format!("{node}: scales in, from {from} to {to} instances")
+        format!("{node}: scales in, from {from} to {}", plural(to, "instance"))
     }
 }
 
@@ -156,9 +156,13 @@ pub(super) fn left(found: &Found, starts: &[f64], instances: u64) -> String {
         EventKind::LoadFell => {
             told(&rate, &|v| format!("{subject}: send only {v} ({})", before(&rate)))
         }
-        EventKind::WentDown => {
-            told(&number, &|v| format!("{subject}: {v} of its {instances} instances are down"))
+        EventKind::WentDown if instances == 1 => {
+            told(&share, &|v| format!("{subject}: its only instance is down {v} of the time"))
         }
+        EventKind::WentDown => told(&number, &|v| {
+            let are = if v == "1" { "is" } else { "are" };
+            format!("{subject}: {v} of its {instances} instances {are} down")
+        }),
         EventKind::HitRatioFell => {
             told(&share, &|v| format!("{subject}: hit ratio falls to {v} ({})", before(&share)))
         }
@@ -218,10 +222,12 @@ pub(super) fn left(found: &Found, starts: &[f64], instances: u64) -> String {
             format!("{subject}: {v} are answered by a fallback ({})", before(&share))
         }),
         EventKind::BreakerOpened => {
-            format!("{subject}: circuit breaker opens ({} times from now on)", number(*reached))
+            let often = times(&number(*reached));
+            format!("{subject}: circuit breaker opens ({often} from now on)")
         }
         EventKind::TargetTakenOut => {
-            format!("{subject}: takes targets out ({} times from now on)", number(*reached))
+            let often = times(&number(*reached));
+            format!("{subject}: takes targets out ({often} from now on)")
         }
         EventKind::GoodputFell if what == "asked" => told(&share, &|v| {
             format!("{subject}: goodput falls to {v} of what is asked ({})", before(&share))

@@ -5,7 +5,7 @@
 use super::{
     grid::Lines,
     table::figures,
-    text::{Quantity, clean, clock, estimate, plural, shorten, value},
+    text::{Quantity, clean, clock, estimate, plural, shorten, times, value},
 };
 use crate::{
     cause::Cause,
@@ -71,10 +71,10 @@ pub(super) fn notes(results: &Results) -> Vec<String> {
     for (node, of) in stores(results) {
         let name = clean(node);
         if of.linearizable == Some(false) {
-            let found = estimate(Quantity::Number, &of.violations);
+            let found = times(&estimate(Quantity::Number, &of.violations));
             let example = example(&of.witness);
             all.push(format!(
-                "{name}: answers contradict each other, {found} times a run: no order of reads and writes explains \
+                "{name}: answers contradict each other, {found} a run: no order of reads and writes explains \
                  them{example}"
             ));
         }
@@ -170,7 +170,7 @@ fn of_updates(
         let count = causes.and_then(|causes| causes.get(&cause)).copied();
         if let Some(count) = count.filter(|_| !results.seeds.is_empty()) {
             let each = value(Quantity::Number, count as f64 / results.seeds.len() as f64);
-            all.push(format!("{name}: {each} times a run {what}."));
+            all.push(format!("{name}: {} a run {what}.", times(&each)));
         }
     }
     all

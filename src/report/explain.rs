@@ -6,7 +6,7 @@
 use super::{
     grid::Lines,
     table::{LEAST_WIDTH, slo_measured, status},
-    text::{Quantity, about, clean, clock, duration, value},
+    text::{Quantity, about, clean, clock, duration, times, value},
 };
 use crate::{
     cause::Cause,
@@ -102,10 +102,10 @@ fn verdict(results: &Results, fault: &FaultResults) -> Option<String> {
     let availability = availability.into_iter().flatten().collect::<Vec<_>>().join(", ");
     let Some(returned) = returned(fault) else {
         let ended = fault.ended.value.is_some_and(|ended| ended < results.duration);
-        let times = fault.occurrences.value.unwrap_or_default();
+        let often = fault.occurrences.value.unwrap_or_default();
         return Some(if ended {
-            let times = value(Quantity::Number, times);
-            format!("{id} came {times} times; availability {availability}.")
+            let often = value(Quantity::Number, often);
+            format!("{id} came {}; availability {availability}.", times(&often))
         } else if fault.at_once {
             let times = match fault.struck.len() {
                 0 | 1 => String::new(),

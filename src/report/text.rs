@@ -4,7 +4,7 @@
 //! passing [`clean`] or [`escape`].
 
 pub(crate) use crate::units::show::{
-    Quantity, Unit, about, clock, count, duration, grouped, plural, points, unit_for, value,
+    Quantity, Unit, about, clock, count, duration, grouped, plural, points, times, unit_for, value,
 };
 use crate::{
     results::Estimate,

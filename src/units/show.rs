@@ -180,6 +180,11 @@ pub fn plural(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
 }
 
+/// How often, as a number is shown: `once`, `10 times`.
+pub fn times(shown: &str) -> String {
+    if shown == "1" { "once".to_owned() } else { format!("{shown} times") }
+}
+
 /// An instant of the run: `3m02s`.
 pub fn clock(at: f64) -> String {
     let whole = libm::floor(at);

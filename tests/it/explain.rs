@@ -572,7 +572,7 @@ nodes:
 ";
     let found = of(text, 1);
     let said = sentence(&found, "went_down", "api");
-    assert!(said.contains("of its 1 instances are down"), "{said}");
+    assert!(said.contains("its only instance is down"), "{said}");
     // A fault that says so says it alone.
     let text = "\
 windtunnel: 1
