@@ -100,6 +100,7 @@ library! {
     "static-stability",
     "lock-contention",
     "transfer",
+    "transfer-failover",
     "trip-booking",
     "dead-letters",
     "catch-up",

@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use super::{
-    bounded::Bounded, consistency::watched::Holdings, replication::tally::ReplicasMeasured,
+    bounded::Bounded, consistency::held::Holdings, replication::tally::ReplicasMeasured,
     route::Route, world::World,
 };
 use crate::model::{

@@ -108,6 +108,33 @@ impl Process {
         }
     }
 
+    /// The version that whoever leads by its log gives a key next to.
+    pub fn newest(&self, key: u64) -> u64 {
+        match self {
+            Self::Replica(replica) => replica.data().get(key).version,
+            Self::Raft(replica) => replica.newest(key),
+            Self::MultiLeader(_) | Self::Quorum(_) | Self::Observer(_) => 0,
+        }
+    }
+
+    /// The place of a version in such a log, if it is known to have one.
+    pub fn done(&self, version: u64) -> Option<u64> {
+        match self {
+            Self::Replica(replica) => replica.done(version),
+            Self::Raft(replica) => replica.done(version),
+            Self::MultiLeader(_) | Self::Quorum(_) | Self::Observer(_) => None,
+        }
+    }
+
+    /// What it holds when all its log has taken effect, by key.
+    pub fn foreseen(&self) -> Vec<(u64, Item)> {
+        match self {
+            Self::Replica(replica) => replica.foreseen().all(),
+            Self::Raft(replica) => replica.foreseen().all(),
+            Self::MultiLeader(_) | Self::Quorum(_) | Self::Observer(_) => Vec::new(),
+        }
+    }
+
     /// How far what it holds of a key is.
     pub fn standing(&self, key: u64) -> Known {
         match self {

@@ -122,6 +122,7 @@ pub(super) fn notes(results: &Results) -> Vec<String> {
             };
             all.push(format!("{name}: {lost} writes a run were acknowledged {how}."));
         }
+        all.extend(of_torn(&name, of));
         all.extend(of_updates((&name, node), of, results));
         if let Some(split) = of.split_brain_time.filter(|time| time.value > Some(0.0)) {
             let split = estimate(Quantity::Duration, &split);
@@ -129,6 +130,21 @@ pub(super) fn notes(results: &Results) -> Vec<String> {
         }
     }
     all
+}
+
+/// Transactions that are torn, by why.
+fn of_torn(name: &str, of: &ConsistencyResults) -> impl Iterator<Item = String> {
+    of.torn_by_cause.iter().map(move |(cause, torn)| {
+        let torn = estimate(Quantity::Number, torn);
+        let how = match cause.as_str() {
+            "failover" => "is gone, as a leader began without it",
+            "corrupt" => "is gone with the copy that was damaged",
+            _ => "is gone with the data of its shard",
+        };
+        format!(
+            "{name}: {torn} transactions a run are torn: some of their writes took effect, and here one {how}."
+        )
+    })
 }
 
 /// What became of writes that did not know of one another, or were made twice.
@@ -146,10 +162,6 @@ fn of_updates(
         (
             of.lock_overlaps,
             "times a run somebody took a lock while another one was at its steps, whose lease had run out",
-        ),
-        (
-            of.torn_transactions,
-            "transactions a run are torn: some of their writes took effect, and here one is gone with the data of its shard",
         ),
         (
             of.lost_updates,

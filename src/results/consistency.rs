@@ -88,6 +88,10 @@ pub struct ConsistencyResults {
     /// lost with the data of its shard, or what had been written was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub torn_transactions: Option<Estimate>,
+    /// By why: `failover` (a later leader began without it), `crash` (nobody holds it), `corrupt` (likewise, where the copy was
+    /// damaged).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub torn_by_cause: BTreeMap<String, Estimate>,
     /// By why: `write_behind` (a cache acknowledged them and never wrote them), `failover` (a later leader began without
     /// them), `lww_concurrent` (a later write took their place, by who did not know of them), `lww_clock` (by its stamp, which
     /// goes by a clock, it was older than a write acknowledged before it), `crash` (nobody holds them), `corrupt` (likewise, where

@@ -50,6 +50,7 @@ pub(super) struct ConsistencyPool {
     overlaps: Option<Means>,
     /// Where transactions write.
     torn: Option<Means>,
+    torn_by_cause: BTreeMap<&'static str, Means>,
     lost_by_cause: BTreeMap<&'static str, Means>,
 }
 
@@ -90,6 +91,7 @@ impl ConsistencyPool {
         let before = self.replications;
         add(&mut self.not_checked, &one.not_checked, before);
         add(&mut self.lost_by_cause, &one.lost, before);
+        add(&mut self.torn_by_cause, &one.torn_by_cause, before);
         self.lost.push(count(one.lost.values().sum()));
         self.costs.push(&one.cost);
         if let Some(again) = one.duplicates {
@@ -163,6 +165,7 @@ impl ConsistencyPool {
             lost_updates: self.lost_updates.as_ref().map(mean),
             lock_overlaps: self.overlaps.as_ref().map(mean),
             torn_transactions: self.torn.as_ref().map(mean),
+            torn_by_cause: by_cause(&self.torn_by_cause),
             lost_by_cause: by_cause(&self.lost_by_cause),
         }
     }

@@ -217,6 +217,7 @@ fn of_any_store() -> ConsistencyResults {
         lost_updates: Some(Estimate::default()),
         lock_overlaps: Some(Estimate::default()),
         torn_transactions: Some(Estimate::default()),
+        torn_by_cause: each(&["corrupt", "crash", "failover"]),
         duplicate_applies: Some(Estimate::default()),
         convergence_time: Some(Estimate::default()),
         ..ConsistencyResults::default()
@@ -246,7 +247,7 @@ pub(super) fn any_cost() -> Json {
 }
 
 /// Figures, or groups of them, that are counts.
-const COUNTS: [&str; 46] = [
+const COUNTS: [&str; 47] = [
     "acked",
     "bytes",
     "causes",
@@ -289,6 +290,7 @@ const COUNTS: [&str; 46] = [
     "sagas",
     "snapshots",
     "stale_reads",
+    "torn_by_cause",
     "torn_transactions",
     "unacked",
     "violations",

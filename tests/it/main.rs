@@ -114,6 +114,7 @@ mod told;
 mod topics;
 mod traces;
 mod transactions;
+mod transactions_of_logs;
 mod undecided;
 mod updates;
 mod views;

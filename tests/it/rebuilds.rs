@@ -57,6 +57,17 @@ fn it_takes_as_long_as_all_keys_at_its_speed_and_each_is_read_sent_and_written()
     }
 }
 
+/// Whoever did not say how many keys there were from the start had the simulator fail.
+#[test]
+fn of_a_store_without_keys_at_the_start_what_was_written_is_copied() {
+    let found = results_of(&loses("500/s", "").replace("keys: 5k, read", "read"), 1);
+    let fetched = sent(&found, "fetched");
+    // About ten writes a second for 21 s, few of which are of the same key.
+    assert!((180.0..=240.0).contains(&fetched), "{fetched}");
+    let took = time(&found);
+    assert!(took > 0.38 && took < 0.7, "{took}");
+}
+
 #[test]
 fn whoever_copies_is_the_slower_for_it_and_copies_the_slower() {
     let slow = |rate: &str| {

@@ -96,6 +96,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("throttled-burst", "90s", "30s"),
     ("too-many-connections", "150s", "100s"),
     ("transfer", "140s", "10s"),
+    ("transfer-failover", "80s", "10s"),
     ("tree-walk", "110s", "80s"),
     ("trip-booking", "250s", "10s"),
     ("two-regions", "20s", "2s"),

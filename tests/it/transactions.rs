@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// A bank whose accounts are in two stores, 1 ms from everything. Each request has keys of its own.
-fn bank(steps: &str, rest: &str) -> String {
+pub fn bank(steps: &str, rest: &str) -> String {
     format!(
         "windtunnel: 1\nname: bank\nduration: 100s\nseed: 5\nnetwork: {{same_zone: 1ms}}\n\
          clients:\n  users: {{arrivals: constant(10/s), keys: sequential(n=100k), load: [{{at: 0s, factor: 1}}, {{at: 90.05s, factor: 0}}], timeout: 10s, to: bank}}\n\
@@ -31,21 +31,21 @@ fn bank(steps: &str, rest: &str) -> String {
 }
 
 /// The same with one request, at 10 s.
-fn one(steps: &str, rest: &str) -> String {
+pub fn one(steps: &str, rest: &str) -> String {
     bank(steps, rest).replace("constant(10/s)", "constant(0.1/s)").replace("90.05s", "15s")
 }
 
-const BOTH: &str = "{transaction: {do: [{write: left}, {write: right}]}}";
+pub const BOTH: &str = "{transaction: {do: [{write: left}, {write: right}]}}";
 
-fn close(found: f64, ms: f64) {
+pub fn close(found: f64, ms: f64) {
     assert!((found - ms / 1e3).abs() < 2e-5 + 1e-3 * ms / 1e3, "{found} s, not {ms} ms");
 }
 
-fn cause(results: &Value, node: &str, cause: &str) -> f64 {
+pub fn cause(results: &Value, node: &str, cause: &str) -> f64 {
     results["nodes"][node]["causes"][cause].as_f64().unwrap_or(0.0)
 }
 
-fn served(results: &Value, node: &str) -> f64 {
+pub fn served(results: &Value, node: &str) -> f64 {
     results["nodes"][node]["outcomes"]["ok"].as_f64().unwrap()
 }
 
@@ -327,7 +327,7 @@ fn a_transaction_is_a_part_of_a_saga() {
 // ---- all or nothing ---------------------------------------------------------------------------
 
 /// A number of a sequence.
-fn next(state: &mut u64) -> u64 {
+pub fn next(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -378,7 +378,7 @@ fn under_faults(steps: &str, keys: &str, n: u64, seed: u64) -> String {
 }
 
 /// When each write of a store was asked for, by key and value; and what was read of each key last.
-fn seen(of: &StoreHistory) -> (BTreeMap<(u64, u64), u64>, BTreeMap<u64, Option<u64>>) {
+pub fn seen(of: &StoreHistory) -> (BTreeMap<(u64, u64), u64>, BTreeMap<u64, Option<u64>>) {
     let (mut asked, mut last) = (BTreeMap::new(), BTreeMap::new());
     for HistoryEvent { at_ns, phase, does, key, .. } in &of.events {
         match (phase, does) {
@@ -393,7 +393,7 @@ fn seen(of: &StoreHistory) -> (BTreeMap<(u64, u64), u64>, BTreeMap<u64, Option<u
 }
 
 /// The histories of both stores, left and right, of a run.
-fn histories(text: &str) -> [StoreHistory; 2] {
+pub fn histories(text: &str) -> [StoreHistory; 2] {
     let study = open("scenario.yaml", &Alone(text), &Overrides::default());
     let history = study.history((0, 7), &BTreeSet::new(), &AtomicBool::new(false));
     let stores = history.expect("it breaks no invariant").expect("it is not interrupted").stores;
@@ -401,7 +401,7 @@ fn histories(text: &str) -> [StoreHistory; 2] {
 }
 
 /// Of each key whether its first write was done, left and right, as readers see it in the end.
-fn written(text: &str, n: u64) -> Vec<(u64, bool, bool)> {
+pub fn written(text: &str, n: u64) -> Vec<(u64, bool, bool)> {
     let [left, right] = histories(text).map(|of| seen(&of).1);
     let is = |of: &BTreeMap<u64, Option<u64>>, key| of[&key].is_some();
     (1..=n).map(|key| (key, is(&left, key), is(&right, key))).collect()
@@ -556,12 +556,12 @@ const MISTAKES: [Mistake; 14] = [
         "`other` is a service",
     ),
     (
-        "replicas",
+        "quorum",
         "[{write: left},",
         "[{write: kv},",
         (FIRST, 8),
         "E-CONFLICT",
-        "cannot take part in a transaction yet",
+        "no replica of `kv` leads and orders what is written to a key",
     ),
     ("leaders", "[{write: left},", "[{write: many},", (FIRST, 8), "E-CONFLICT", "each leader"),
     (
@@ -576,7 +576,7 @@ const MISTAKES: [Mistake; 14] = [
 
 #[test]
 fn what_is_said_of_a_transaction_is_checked_where_it_stands() {
-    let nodes = "  memory: {cache: {capacity: 10, from: left}}\n  other: {service: {cores: 1, work: 1ms}}\n  kv: {store: {read: 1ms, replication: {raft: {}}}}\n  many: {store: {read: 1ms, replication: {multi_leader: {leaders: [a, b]}}}}\ntopology: {regions: {eu: [a, b, c]}}\nclocks: {offset: 0ms}";
+    let nodes = "  memory: {cache: {capacity: 10, from: left}}\n  other: {service: {cores: 1, work: 1ms}}\n  kv: {store: {read: 1ms, replication: {quorum: {replicas: 3}}}}\n  many: {store: {read: 1ms, replication: {multi_leader: {leaders: [a, b]}}}}\ntopology: {regions: {eu: [a, b, c]}}\nclocks: {offset: 0ms}";
     let also = "{read: {from: left, cache: memory}}, {call: other}, {write: kv}, {write: many}, ";
     let good = bank(&format!("{also}{BOTH}"), nodes)
         .replace("same_zone: 1ms", "same_zone: 1ms, same_region: 1ms");
@@ -592,6 +592,20 @@ fn what_is_said_of_a_transaction_is_checked_where_it_stands() {
     let moves =
         bank(BOTH, "faults: [{id: more, at: 10s, set: {nodes.right.store.shards.count: 3}}]")
             .replace("shards: {count: 2}", "shards: {count: 2, move: 500/s}, keys: 1000");
+    let text = good
+        .replace("quorum: {replicas: 3}", "raft: {replicas: 3}")
+        .replace("left}, {write: right}]", "kv}, {write: right}]")
+        + "faults: [{id: rot, at: 1s, corrupt: {node: kv, fraction: 1%}}]\n";
+    check_in(
+        &text.replace("corrupt: {node: kv", "corrupt: {node: right"),
+        &[(
+            "damage",
+            "corrupt: {node: right",
+            "corrupt: {node: kv",
+            "18:44 E-UNSUPPORTED",
+            "do not go together",
+        )],
+    );
     let told = crate::bad_input::told(moves.as_bytes());
     assert!(
         told.len() == 1

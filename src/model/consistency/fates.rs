@@ -4,7 +4,7 @@
 
 use super::{logged::Progress, observer::Observer, tokens::Token, torn::Part, watched::Damaged};
 use crate::{
-    history::NotChecked,
+    history::{NotChecked, Place},
     model::ids::{NodeId, Slot},
     replication::{Fence, Known},
 };
@@ -45,7 +45,7 @@ impl Observer {
     /// All that the one copy of a shard held, of these keys (in order), is gone; of which shard, if that can be restored.
     pub fn wiped(&mut self, (store, backed_up): (NodeId, Option<u16>), keys: Vec<u64>, now: u64) {
         if let Some(torn) = &mut self.torn {
-            torn.wiped(store, &keys);
+            torn.wiped(store, &keys, false);
         }
         if let Some(watched) = self.stores.get_mut(&store) {
             watched.wiped(keys, backed_up, now);
@@ -69,8 +69,8 @@ impl Observer {
     /// Copies that a store holds are damaged.
     pub fn damaged(&mut self, store: NodeId, what: Damaged, now: u64) {
         match (&mut self.torn, &what) {
-            (Some(torn), Damaged::All(keys)) => torn.wiped(store, keys),
-            (Some(torn), Damaged::Last(versions)) => torn.lost(versions),
+            (Some(torn), Damaged::All(keys)) => torn.wiped(store, keys, true),
+            (Some(torn), Damaged::Last(versions)) => torn.damaged(versions),
             _ => {}
         }
         if let Some(watched) = self.stores.get_mut(&store) {
@@ -148,6 +148,14 @@ impl Observer {
     pub fn is_written(&mut self, slot: Slot, (store, unit, order): (NodeId, u64, Option<u64>)) {
         let token = order.map(|order| Token { store, unit, known: Known::upto(order) });
         self.hold_token(slot, token);
+    }
+
+    /// What a frame stands for has this place in the log of its store, whatever places it was given besides.
+    pub fn stands(&mut self, slot: Slot, (store, key): (NodeId, u64), order: Option<u64>) {
+        let version = self.version(slot);
+        if let (Some(watched), Some(order)) = (self.stores.get_mut(&store), order) {
+            watched.history.accepted(key, Place { order, version });
+        }
     }
 
     /// A frame is about to put down how far its saga is, under this key, or to read it.

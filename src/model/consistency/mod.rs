@@ -8,6 +8,7 @@ pub mod calls;
 pub mod check;
 pub mod fates;
 pub mod followed;
+pub mod held;
 pub mod leases;
 pub mod logged;
 pub mod observer;

@@ -15,6 +15,7 @@ use crate::{
         client::ClientSpec,
         consistency::{
             followed::Tracked,
+            held::Holdings,
             leases::Leases,
             logged::SagaLogs,
             operation::{At, Carried, Sight, Site, Written, seen_by_vector},
@@ -24,7 +25,7 @@ use crate::{
             tokens::{Last, Token, Tokens},
             torn::Torn,
             views::Views,
-            watched::{Holdings, Told, Watched},
+            watched::{Told, Watched},
         },
         ids::{NodeId, Slot},
         names::Names,
@@ -143,8 +144,10 @@ impl Observer {
             levels,
             outages: names.faults().next().map(|_| Box::default()),
             torn: (!transactions.is_empty()).then(|| {
+                let led = |store: &&NodeId| names.kind(**store).facts().replicas.is_some();
                 Box::new(Torn::new(
                     names.loses_data() || names.faults().any(|fault| fault.corrupt.is_some()),
+                    transactions.iter().filter(led).copied().collect(),
                 ))
             }),
         })
@@ -572,8 +575,8 @@ impl Observer {
         mut shard: impl FnMut(NodeId, u64) -> u16,
     ) -> BTreeMap<NodeId, ConsistencyMeasured> {
         let mut views = self.views_measured();
-        let (leases, in_doubt) = (self.leases, &held.versions);
-        let torn = self.torn.map(|torn| torn.counted(in_doubt));
+        let leases = self.leases;
+        let torn = self.torn.map(|torn| torn.counted(held, &mut shard));
         let of = |(store, mut watched): (NodeId, Watched)| {
             watched.measured.view = views.remove(&store).map(Box::new);
             let mut measured = watched.measured((store, held), |key| shard(store, key));
@@ -581,8 +584,10 @@ impl Observer {
                 measured.linearizable = None;
             }
             measured.overlaps = leases.as_ref().and_then(|leases| leases.overlaps(store));
-            let torn = torn.as_ref().filter(|_| transactions.contains(&store));
-            measured.torn = torn.map(|torn| torn.get(&store).copied().unwrap_or_default());
+            if let Some(torn) = torn.as_ref().filter(|_| transactions.contains(&store)) {
+                measured.torn_by_cause = torn.get(&store).cloned().unwrap_or_default();
+                measured.torn = Some(measured.torn_by_cause.values().sum());
+            }
             (store, measured)
         };
         self.stores.into_iter().map(of).collect()

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::held::Holdings;
 use crate::model::ids::NodeId;
 
 /// Something a transaction is to write.
@@ -21,9 +22,14 @@ pub struct Part {
 #[derive(Clone, Copy, Debug)]
 struct Written {
     part: Part,
-    /// It was lost with all its shard held.
-    lost: bool,
+    /// It was lost, for this cause.
+    lost: Option<&'static str>,
 }
+
+/// Why something is lost: nobody holds it; the copy was damaged; a later leader began without it.
+const CRASH: &str = "crash";
+const CORRUPT: &str = "corrupt";
+const FAILOVER: &str = "failover";
 
 /// The transactions of a replication, and what stores wrote of them.
 #[derive(Clone, Debug, Default)]
@@ -33,12 +39,14 @@ pub struct Torn {
     written: BTreeMap<u64, Written>,
     /// What shards hold may be lost: it matters what became of transactions that were written.
     lossy: bool,
+    /// Stores with logs, which say in the end what was written.
+    logs: BTreeSet<NodeId>,
 }
 
 impl Torn {
     /// Of a design in which what shards hold may be lost, or not.
-    pub fn new(lossy: bool) -> Self {
-        Self { lossy, ..Self::default() }
+    pub fn new(lossy: bool, logs: BTreeSet<NodeId>) -> Self {
+        Self { lossy, logs, ..Self::default() }
     }
 
     /// A transaction of the measured span is to write this.
@@ -52,7 +60,7 @@ impl Torn {
     /// A store wrote a part of it.
     pub fn writes(&mut self, transaction: u64, part: Part) {
         let Some(parts) = self.transactions.get(&transaction) else { return };
-        self.written.insert(part.version, Written { part, lost: false });
+        self.written.insert(part.version, Written { part, lost: None });
         let all = || parts.iter().all(|part| self.written.contains_key(&part.version));
         if !self.lossy && all() {
             let parts = self.transactions.remove(&transaction).unwrap_or_default();
@@ -62,37 +70,53 @@ impl Torn {
         }
     }
 
-    /// A store lost all it held of these keys (in order).
-    pub fn wiped(&mut self, store: NodeId, keys: &[u64]) {
+    /// A store lost all it held of these keys (in order), by damage to copies or not.
+    pub fn wiped(&mut self, store: NodeId, keys: &[u64], damaged: bool) {
         for written in self.written.values_mut() {
             let Part { store: of, key, .. } = written.part;
-            written.lost |= of == store && keys.binary_search(&key).is_ok();
+            if of == store && keys.binary_search(&key).is_ok() {
+                written.lost.get_or_insert(if damaged { CORRUPT } else { CRASH });
+            }
         }
     }
 
-    /// These versions are lost.
-    pub fn lost(&mut self, versions: &[u64]) {
+    /// These versions were damaged.
+    pub fn damaged(&mut self, versions: &[u64]) {
         for version in versions {
             if let Some(written) = self.written.get_mut(version) {
-                written.lost = true;
+                written.lost.get_or_insert(CORRUPT);
             }
         }
     }
 
-    /// How many are torn as the run ends, by the store of the first part that is missing; `promised` are the versions that
-    /// may yet be written.
-    pub fn counted(&self, promised: &BTreeSet<u64>) -> BTreeMap<NodeId, u64> {
-        let mut all = BTreeMap::new();
-        for parts in self.transactions.values() {
-            let written = |part: &Part| self.written.get(&part.version);
-            let stays = parts.iter().any(|part| written(part).is_some_and(|written| !written.lost));
-            let missing = parts.iter().find(|part| match written(part) {
-                Some(written) => written.lost,
-                None => !promised.contains(&part.version),
-            });
-            if let Some(missing) = missing.filter(|_| stays) {
-                *all.entry(missing.store).or_default() += 1;
-            }
+    /// How many are torn as the run ends, by the store of the first part that is missing, and why it is: of what is promised,
+    /// `versions` may yet be written. This says the shard of a key.
+    pub fn counted(
+        &self,
+        held: &Holdings,
+        mut shard: impl FnMut(NodeId, u64) -> u16,
+    ) -> BTreeMap<NodeId, BTreeMap<&'static str, u64>> {
+        let mut all: BTreeMap<NodeId, BTreeMap<&'static str, u64>> = BTreeMap::new();
+        let is_log = |part: &Part| self.logs.contains(&part.store);
+        let stays = |part: &Part| match self.written.get(&part.version) {
+            Some(written) => written.lost.is_none(),
+            None => is_log(part) && held.written.contains(&part.version),
+        };
+        for parts in self.transactions.values().filter(|parts| parts.iter().any(stays)) {
+            let may_come = |part: &Part| {
+                let written = self.written.contains_key(&part.version);
+                !written && held.versions.contains(&part.version)
+            };
+            let Some(missing) = parts.iter().find(|part| !stays(part) && !may_come(part)) else {
+                continue;
+            };
+            let &Part { store, key, version } = missing;
+            let gone = |shard| held.logs.contains_key(&(store, shard));
+            let cause = match self.written.get(&version) {
+                None if is_log(missing) && !gone(shard(store, key)) => FAILOVER,
+                written => written.and_then(|written| written.lost).unwrap_or(CRASH),
+            };
+            *all.entry(store).or_default().entry(cause).or_default() += 1;
         }
         all
     }

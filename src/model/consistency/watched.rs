@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashTable;
 
-use super::backed_up::BackedUp;
+use super::{backed_up::BackedUp, held::Holdings};
 use crate::{
     engine::random::mix,
     history::{
@@ -16,21 +16,8 @@ use crate::{
         ids::NodeId,
         probe::{ConsistencyMeasured, Loss},
     },
-    replication::{Dots, place, term_of},
+    replication::{place, term_of},
 };
-
-/// What is held of the data as the run ends.
-#[derive(Debug, Default)]
-pub struct Holdings {
-    /// Versions, anywhere.
-    pub versions: BTreeSet<u64>,
-    /// The writes of a key that some replica of a store knows of, where they are told apart by vectors.
-    pub known: BTreeMap<(NodeId, u64), Dots>,
-    /// Of shards that have lost all: versions that are kept elsewhere, by key.
-    pub kept: BTreeMap<(NodeId, u16), Vec<(u64, u64)>>,
-    /// Of shards with a log of which a copy is gone for good: by key, how far those go that are left.
-    pub logs: BTreeMap<(NodeId, u16), BTreeMap<u64, u64>>,
-}
 
 /// A store that is followed.
 #[derive(Debug)]

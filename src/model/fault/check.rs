@@ -171,6 +171,16 @@ impl Check<'_> {
             let help = "somebody has to write it, and `history: none` to be left out; `errors` has requests fail";
             return problems.error_help("E-FAULT-TARGET", format!("{at}.node"), message, help);
         }
+        let promises = self.names.tracked.transactions.contains(&node)
+            && spec.kind().facts().replicas.is_some();
+        if matches!(effect, Effect::Corrupt(_)) && promises {
+            let message = format!(
+                "damage to copies of `{}` and transactions that write it do not go together yet",
+                name.0
+            );
+            let help = "leave out `replication`, the transactions, or the fault";
+            return problems.error_help("E-UNSUPPORTED", format!("{at}.node"), message, help);
+        }
         self.instances(t, &spec.kind().facts(), at, problems);
         let told = self.names.specs().any(|spec| spec.kind().is_told());
         let comes_and_goes = t.instances.is_some() && spec.kind().comes_and_goes().is_some();

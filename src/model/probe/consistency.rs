@@ -51,6 +51,8 @@ pub struct ConsistencyMeasured {
     pub overlaps: Option<u64>,
     /// Of a store that transactions write: those of which it lacks a part for good, while another one took effect.
     pub torn: Option<u64>,
+    /// Those, by why.
+    pub torn_by_cause: BTreeMap<&'static str, u64>,
     /// Of a store with leaders: time in which two led a shard, ns.
     pub split: Option<u64>,
     /// Where siblings are kept: how often there came to be more of them.
@@ -145,9 +147,11 @@ impl ConsistencyMeasured {
         if self.witness.is_none() {
             self.witness.clone_from(&other.witness);
         }
-        for (mine, theirs) in
-            [(&mut self.not_checked, &other.not_checked), (&mut self.lost, &other.lost)]
-        {
+        for (mine, theirs) in [
+            (&mut self.not_checked, &other.not_checked),
+            (&mut self.lost, &other.lost),
+            (&mut self.torn_by_cause, &other.torn_by_cause),
+        ] {
             for (cause, n) in theirs {
                 *mine.entry(cause).or_default() += n;
             }

@@ -46,6 +46,13 @@ impl World {
             Cargo::Message(_, message) => {
                 Cargo::Message(from.1, Message::Refused(Box::new(message)))
             }
+            // Others of its shard may lead.
+            Cargo::Part(part)
+                if matches!(part.said, Said::Prepare(_) | Said::Commit)
+                    && self.each_of(from.0).is_some() =>
+            {
+                Cargo::Part(Box::new(PartOf { said: Said::Elsewhere(None), ..*part }))
+            }
             // Who cannot be reached cannot vote for it.
             Cargo::Part(part) if matches!(part.said, Said::Prepare(_)) => {
                 let no = PartOf { said: Said::Vote(Vote::No(ABORTED)), ..*part };

@@ -46,7 +46,9 @@ impl StoreSpec {
             led: replicas.led,
             processes: {
                 let mut all = self.processes(spec, id, assembly.names);
-                if assembly.names.tracked.once {
+                // Whoever is asked to promise something knows whether that is over.
+                if assembly.names.tracked.once || assembly.names.tracked.transactions.contains(&id)
+                {
                     all = all.into_iter().map(Process::remembering).collect();
                 }
                 if assembly.names.rolls_back(id) {

@@ -88,6 +88,8 @@ pub enum Said {
     Done(Option<u64>),
     /// How was it decided?
     Ask,
+    /// Nothing was done about it here: another replica leads, if one is known to.
+    Elsewhere(Option<Peer>),
 }
 
 /// How somebody votes.
@@ -110,6 +112,8 @@ pub struct Change {
     pub fence: Option<Fence>,
     /// All attempts at it are one.
     pub once: bool,
+    /// What it has to come after: a place in the log of its shard, 0 if none.
+    pub since: u64,
 }
 
 /// The entries of a shard of a store for a shard of a view.

@@ -319,6 +319,14 @@ impl World {
         self.believes_no_more(caller, (f.node, f.inst));
     }
 
+    /// Replicas of each shard of a node, if it has any.
+    pub(in crate::model) fn each_of(&self, node: NodeId) -> Option<u16> {
+        match self.routes.get(usize::from(node)) {
+            Some(Route::Replicas(way)) => Some(way.each),
+            _ => None,
+        }
+    }
+
     /// The instance that a caller believes to lead a shard.
     pub(in crate::model) fn believed(&self, caller: Host, (node, shard): (NodeId, u16)) -> u16 {
         match &self.routes[usize::from(node)] {

@@ -295,6 +295,7 @@ impl Shape {
                 .then(|| Box::new(Locks::new(self.instances, assembly.stream(path, "lock")))),
             transactions: (!program.transactions.is_empty()).then(Box::default),
             promises: None,
+            overheard: false,
             sagas: (!program.sagas.is_empty()).then(|| Box::new(Sagas::new(&program.sagas))),
             jitter: assembly.stream(path, "jitter"),
             counts_cores: self.cores.is_some() || self.speedup.is_some(),

@@ -14,6 +14,9 @@ use crate::{
     problem::Problems,
 };
 
+/// Who can promise something.
+const ONE_LEADS: &str = "a store of one copy, or with `raft` or `leader_follower`";
+
 impl ServiceSpec {
     /// Checks its transactions.
     pub fn check_transactions(&self, path: &str, names: &Names, problems: &mut Problems) {
@@ -132,21 +135,21 @@ fn write(step: &StepSpec, (target, path): (&str, &str), names: &Names, problems:
     }
     let Some(id) = names.node(target) else { return };
     let (message, help) = match names.spec(id) {
-        NodeSpec::Store(StoreSpec { replication: None, .. }) => return,
         NodeSpec::Store(StoreSpec { replication: Some(spec), .. })
             if spec.multi_leader.is_some() =>
         {
             let message = format!(
                 "each leader of `{target}` writes by itself, so that none could lock a key"
             );
-            (message, "a store of one copy")
+            (message, ONE_LEADS)
         }
-        NodeSpec::Store(_) => {
+        NodeSpec::Store(StoreSpec { replication: Some(spec), .. }) if spec.quorum.is_some() => {
             let message = format!(
-                "a store with `replication` such as `{target}` cannot take part in a transaction yet"
+                "no replica of `{target}` leads and orders what is written to a key, so that none could lock one"
             );
-            (message, "a store of one copy")
+            (message, ONE_LEADS)
         }
+        NodeSpec::Store(_) => return,
         _ => {
             let kind = names.kind(id).facts().kind;
             let message =

@@ -225,8 +225,11 @@ impl Server {
     fn held_in_order(&self, inst: u16) -> Vec<(u64, u64)> {
         let mut all: Vec<(u64, u64, u64)> = Vec::new();
         if let Some(group) = &self.group {
+            let records = self.promises.as_ref().and_then(|own| own.records.as_ref());
             group.members[usize::from(inst)].process.items(&mut |key, item| {
-                all.push((item.order, key, item.version));
+                if records.is_none_or(|records| !records.has(key)) {
+                    all.push((item.order, key, item.version));
+                }
             });
         } else if let Some(copies) = &self.copies {
             let held = copies.keys(inst).into_iter().map(|key| (key, copies.get(inst, key)));

@@ -148,6 +148,8 @@ pub enum Point {
         /// It writes.
         write: bool,
     },
+    /// Something of a transaction is to be an entry of a log.
+    Entry,
     /// A request has come to a shard whose keys may move, or that may be being restored.
     Home {
         /// It writes.
@@ -181,6 +183,10 @@ pub enum Point {
     Decides(u16),
     /// Somebody is asked to take part in one, and waits until the key is free.
     Asked,
+    /// A write is about to change a key that may be locked.
+    Locked,
+    /// An entry about a transaction is as safe as it is to be.
+    Entered,
     /// A connection that was kept is given back: the call that took it.
     Gives,
 }

@@ -5,7 +5,7 @@
 use super::server::Server;
 use crate::{
     model::{
-        consistency::watched::{Damaged, Holdings},
+        consistency::{held::Holdings, watched::Damaged},
         store::backups::Phase,
         world::World,
     },
@@ -82,6 +82,7 @@ impl Server {
     /// Puts down what its replicas hold.
     pub(super) fn replicas_hold(&self, held: &mut Holdings) {
         held.versions.extend(self.promises.iter().flat_map(|promises| promises.versions()));
+        self.logs_hold(held);
         let mut kept = |shard, versions| drop(held.kept.insert((self.node, shard), versions));
         self.backups.iter().for_each(|backups| backups.each_kept(&mut kept));
         let Some(group) = &self.group else { return };

@@ -42,6 +42,7 @@ mod places;
 mod points;
 mod preemptive;
 pub mod program;
+mod promising;
 pub mod quota;
 mod rationed;
 mod relaying;

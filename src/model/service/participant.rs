@@ -5,8 +5,8 @@
 //! **Invariant.** What a shard has promised it writes or drops as its coordinator says, however often it is told.
 
 use super::{
-    instr::Instr,
-    replicas::{CONFLICT, FENCED},
+    instr::{Instr, Point},
+    replicas::{self, CONFLICT, FENCED},
     server::Server,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
         ids::{Host, NONE, Slot},
         replication::letters::{ABORTED, Cargo, Change, Envelope, PartOf, Said, Vote},
         span::Span,
-        store::promises::{Promise, Waiter},
+        store::promises::{Promise, Stage, Waiter},
         world::{World, unpack},
     },
     outcome::Outcome,
@@ -39,7 +39,13 @@ pub(super) fn letter_id(part: &PartOf, kind: u64, number: u64) -> u64 {
 }
 
 impl Server {
-    fn says(&self, (to, inst): (Host, u16), part: PartOf, number: u64, world: &mut World) {
+    pub(super) fn says(
+        &self,
+        (to, inst): (Host, u16),
+        part: PartOf,
+        number: u64,
+        world: &mut World,
+    ) {
         let kind = match part.said {
             Said::Prepare(_) => 1,
             Said::Vote(_) => 2,
@@ -47,6 +53,7 @@ impl Server {
             Said::Abort => 4,
             Said::Done(_) => 5,
             Said::Ask => 6,
+            Said::Elsewhere(_) => 9,
         };
         let (from, id) = ((self.node, inst), letter_id(&part, kind, number));
         world.post(Envelope { from, to, id, size: 0 }, Cargo::Part(Box::new(part)));
@@ -67,7 +74,7 @@ impl Server {
                 self.frees_key((inst, part.key), part.transaction, world);
             }
             Said::Abort => self.drops(inst, part, world),
-            Said::Vote(_) | Said::Done(_) | Said::Ask => {}
+            Said::Vote(_) | Said::Done(_) | Said::Ask | Said::Elsewhere(_) => {}
         }
         world.release(slot);
     }
@@ -90,13 +97,10 @@ impl Server {
             }
             return;
         }
-        world.begin_own(slot, self.program.own[ASKED]);
-        world.frames[slot].flags &= !BRANCH;
-        world.record.node(self.node).arrive(now);
-        self.instances[usize::from(inst)].arrivals += 1;
-        if world.hosts.failing() && world.fails_at_once(slot) {
-            return self.finish(slot, Outcome::Error, world);
+        if !self.enters_part(slot, self.program.own[ASKED], world) {
+            return;
         }
+        let Some(promises) = &mut self.promises else { return };
         if promises.take(place, part.transaction) {
             self.begins_part(slot, world);
         } else {
@@ -104,7 +108,20 @@ impl Server {
         }
     }
 
-    fn begins_part(&mut self, slot: Slot, world: &mut World) {
+    /// A letter that asks for a part is a visit from now on, at this instruction: whether it goes on.
+    pub(super) fn enters_part(&mut self, slot: Slot, entry: u16, world: &mut World) -> bool {
+        world.begin_own(slot, entry);
+        world.frames[slot].flags &= !BRANCH;
+        world.record.node(self.node).arrive(world.agenda.now());
+        self.instances[usize::from(world.frames[slot].inst)].arrivals += 1;
+        let fails = world.hosts.failing() && world.fails_at_once(slot);
+        if fails {
+            self.finish(slot, Outcome::Error, world);
+        }
+        !fails
+    }
+
+    pub(super) fn begins_part(&mut self, slot: Slot, world: &mut World) {
         world.frames[slot].pc += 1;
         self.run(slot, world);
     }
@@ -125,8 +142,9 @@ impl Server {
         match self.may_write(place, change) {
             Ok(written) => {
                 let timer = self.waits_to_ask((inst, part), 0, world);
+                let (asked, stage) = (0, Stage::Stands);
                 let promise =
-                    Promise { coordinator: from, change, written, since: now, timer, asked: 0 };
+                    Promise { coordinator: from, change, written, since: now, timer, asked, stage };
                 let lock = self.promises.as_mut().and_then(|promises| promises.lock(place));
                 lock.expect("it holds it").promise = Some(promise);
                 let yes = PartOf { said: Said::Vote(Vote::Yes), ..part };
@@ -150,7 +168,7 @@ impl Server {
         true
     }
 
-    fn refuses_part(
+    pub(super) fn refuses_part(
         &mut self,
         slot: Slot,
         (part, cause, how): (PartOf, Cause, Outcome),
@@ -165,7 +183,7 @@ impl Server {
     }
 
     /// A visit that was asked to take part in a transaction is over.
-    fn leaves_part(&mut self, slot: Slot, how: Outcome, world: &mut World) {
+    pub(super) fn leaves_part(&mut self, slot: Slot, how: Outcome, world: &mut World) {
         self.instances[usize::from(world.frames[slot].inst)].departures += 1;
         world.depart(slot, how);
         let f = &mut world.frames[slot];
@@ -175,11 +193,16 @@ impl Server {
     }
 
     /// Likewise, for nothing: it was called off.
-    fn leaves_needless(&mut self, slot: Slot, world: &mut World) {
+    pub(super) fn leaves_needless(&mut self, slot: Slot, world: &mut World) {
+        self.leaves_for(slot, Cause::Cancelled, world);
+    }
+
+    /// Likewise, for this cause.
+    pub(super) fn leaves_for(&mut self, slot: Slot, cause: Cause, world: &mut World) {
         let (now, from) = (world.now(), world.record.measured_from);
         let (inst, arrived) = (usize::from(world.frames[slot].inst), world.frames[slot].arrived);
         let record = world.record.node(self.node);
-        record.depart(now, arrived, from, Err(Cause::Cancelled));
+        record.depart(now, arrived, from, Err(cause));
         record.needless += 1;
         self.instances[inst].departures += 1;
         self.unserved[inst].needless += 1;
@@ -189,7 +212,7 @@ impl Server {
     /// Whether what is asked for was done before; or why it cannot be done.
     fn may_write(&mut self, (inst, key): (u16, u64), change: Change) -> Result<bool, Cause> {
         let Some(copies) = &mut self.copies else { return Ok(false) };
-        let Change { version, expects, fence, once } = change;
+        let Change { version, expects, fence, once, .. } = change;
         if once && copies.done(inst, version, false).is_some() {
             return Ok(true);
         }
@@ -225,11 +248,16 @@ impl Server {
     }
 
     /// Nothing is written.
-    fn drops(&mut self, inst: u16, part: PartOf, world: &mut World) {
+    pub(super) fn drops(&mut self, inst: u16, part: PartOf, world: &mut World) {
         let (place, now) = ((inst, part.key), world.now());
         let Some(promises) = &mut self.promises else { return };
         let waiting = promises.stop_waiting(place, part.transaction, now);
-        let promise = promises.end(inst, &part, now);
+        // What is in a log is dropped by an entry of it.
+        let apart = promises.records.is_some();
+        if apart && promises.lock(place).is_some_and(|lock| lock.is_promised_to(&part)) {
+            return;
+        }
+        let promise = if apart { None } else { promises.end(inst, &part, now) };
         if let Some(slot) = waiting {
             self.leaves_needless(slot, world);
         }
@@ -240,26 +268,39 @@ impl Server {
     }
 
     /// A transaction that has a key gives it back.
-    fn frees_key(&mut self, place: (u16, u64), by: u64, world: &mut World) {
+    pub(super) fn frees_key(&mut self, place: (u16, u64), by: u64, world: &mut World) {
         let Some(promises) = &mut self.promises else { return };
         if promises.lock(place).is_none_or(|lock| lock.by != by) {
             return;
         }
         let freed = promises.free(place, world.now());
         for (slot, id, access, waited) in freed.visits {
-            let f = &mut world.frames[slot];
-            let stands = f.id == id
-                && (f.node, f.inst) == (self.node, place.0)
-                && f.armed == 0
-                && matches!(self.program.code.get(usize::from(f.pc)), Some(Instr::Held(_)));
-            if stands {
-                f.waited = f.waited.wrapping_add(waited);
-                self.touch_now(slot, access, world);
-            }
+            self.has_key((slot, id, place.0), (access, waited), world);
         }
         if let Some(slot) = freed.next {
             let f = &mut world.frames[slot];
             f.waited = f.waited.wrapping_add(world.agenda.now() - f.arrived);
+            self.begins_part(slot, world);
+        }
+    }
+
+    /// A visit that waited for a key need not any longer.
+    pub(super) fn has_key(
+        &mut self,
+        (slot, id, inst): (Slot, u64, u16),
+        (access, waited): (Access, u64),
+        world: &mut World,
+    ) {
+        let f = &mut world.frames[slot];
+        if f.id != id || (f.node, f.inst) != (self.node, inst) || f.armed != 0 {
+            return;
+        }
+        let at = self.program.code.get(usize::from(f.pc));
+        let Some(&at @ (Instr::Held(_) | Instr::Point(Point::Locked))) = at else { return };
+        f.waited = f.waited.wrapping_add(waited);
+        if matches!(at, Instr::Held(_)) {
+            self.touch_now(slot, access, world);
+        } else {
             self.begins_part(slot, world);
         }
     }
@@ -289,11 +330,17 @@ impl Server {
     // ---- asking how it was decided ----------------------------------------------------------
 
     /// A frame waits for the time to ask, for the so manieth time.
-    fn waits_to_ask(&self, (inst, part): (u16, PartOf), asked: u64, world: &mut World) -> Slot {
+    pub(super) fn waits_to_ask(
+        &self,
+        (inst, part): (u16, PartOf),
+        asked: u64,
+        world: &mut World,
+    ) -> Slot {
         let cargo = Cargo::Due(Box::new(PartOf { said: Said::Ask, ..part }));
         let id = letter_id(&part, 7, asked);
         let slot = world.own_frame((self.node, inst), (id, part.key), cargo);
-        world.begin_own(slot, self.program.own[TIMER]);
+        let timer = if self.group.is_some() { replicas::TIMER } else { TIMER };
+        world.begin_own(slot, self.program.own[timer]);
         world.arm(slot, Span::of(ASK_AGAIN));
         slot
     }
@@ -335,7 +382,7 @@ impl Server {
 }
 
 /// A frame that waits for the time to ask waits no longer.
-fn stop(timer: Slot, world: &mut World) {
+pub(super) fn stop(timer: Slot, world: &mut World) {
     if timer != NONE {
         world.disarm(timer);
         world.release(timer);

@@ -327,6 +327,14 @@ pub struct SagaPartSpec {
 /// transactions and writes of it wait, as long as their callers do; reads see the version before. It asks each second. A
 /// coordinator that died before it decided says when it is back that nothing was; one that had decided sends its `commit` again.
 ///
+/// Of a store with `raft` or `leader_follower` whoever leads the shard of a key takes part. Its promise is an entry of the log, and it
+/// votes when that is as safe as a write is before it is answered: a majority has it, or those that `ack` asks for. What was
+/// decided is another entry, which is acknowledged as late. Whoever leads next finds promises in its log, keeps the keys locked
+/// and asks at once. A replica that does not lead says who does, and that is asked; one that does not run, or has not voted
+/// after a quarter of `timeout`, sends its coordinator to the next. With `ack: async` a promise may be lost with its leader, which tears the
+/// transaction (`torn_transactions`, `torn_by_cause.failover`). Replicas of which none leads (`quorum`), or several do
+/// (`multi_leader`), cannot lock a key: they are refused.
+///
 /// All its messages travel on the network. A `prepare` is a visit of the store that ends with the vote. No policy of
 /// `dependencies` applies to any of them. What a service that is called within writes is not part of the transaction.
 ///

@@ -247,6 +247,7 @@ impl Server {
         match world.letters.as_ref().map(|letters| letters.get(slot)) {
             Some(Cargo::Fed(_)) => self.hears_of_feed(slot, world),
             Some(Cargo::Kept(_)) => self.hears_of_backup(slot, world),
+            Some(Cargo::Part(_)) => self.part_came(slot, world),
             _ => self.told_other(slot, world),
         }
     }
@@ -298,6 +299,9 @@ impl Server {
         let &Cargo::Timer(timer) = letters.get(slot) else {
             if self.is_of_feed(slot, world) {
                 return self.hears_of_feed(slot, world);
+            }
+            if self.promises.is_some() {
+                return self.asks_again_how(slot, world);
             }
             if self.backups.is_some() {
                 return self.backup_due(slot, world);
@@ -378,7 +382,7 @@ impl Server {
             && f.armed == 0
             && matches!(
                 self.program.code.get(usize::from(f.pc)),
-                Some(Instr::Point(Point::Arrived { .. } | Point::Worked { .. }))
+                Some(Instr::Point(Point::Arrived { .. } | Point::Worked { .. } | Point::Entry))
             )
     }
 
@@ -399,6 +403,9 @@ impl Server {
     #[cold]
     #[inline(never)]
     fn answer_badly(&mut self, slot: Slot, answer: Answer, world: &mut World) {
+        if self.enters_nothing(slot, answer, world) {
+            return;
+        }
         if matches!(world.post_of(slot), Some(Post::Put(..))) {
             // Who sent it sends it again.
             return world.release(slot);
@@ -450,17 +457,11 @@ impl Server {
         if self.log.is_some() {
             return self.note_of_copy(inst, note, world);
         }
-        let deletes = self.relays.is_some() && self.relays_hear(inst, &note, world);
-        if self.feeding.is_some() && !deletes {
-            self.feeds_hear(inst, &note, world);
-        }
-        if self.backups.is_some() {
-            self.backups_hear(inst, &note, world);
-        }
+        let beside = self.overheard && self.hear_beside(inst, &note, world);
         let Some(group) = &mut self.group else { return };
         let now = world.now();
         match note {
-            Note::Accepted { key, version, order } if !deletes => {
+            Note::Accepted { key, version, order } if !beside => {
                 if let Some(data) = &mut world.data {
                     let log = group.led.then(|| group.shard(inst));
                     data.placed((group.node, log), (key, version), (order, now));
@@ -494,6 +495,20 @@ impl Server {
             _ => {}
         }
         group.tally.note((inst, inst / group.each), note, now);
+    }
+
+    /// What else the store does with what its replicas agree on: whether this is about nothing that a key holds.
+    #[inline(never)]
+    fn hear_beside(&mut self, inst: Peer, note: &Note, world: &mut World) -> bool {
+        let mut beside = self.relays.is_some() && self.relays_hear(inst, note, world);
+        beside |= self.promises.is_some() && self.promises_hear(inst, note, world);
+        if self.feeding.is_some() && !beside {
+            self.feeds_hear(inst, note, world);
+        }
+        if self.backups.is_some() {
+            self.backups_hear(inst, note, world);
+        }
+        beside
     }
 
     // ---- who leads -----------------------------------------------------------------------------

@@ -10,7 +10,7 @@ use crate::{
             SagasMeasured,
         },
         bounded::Bounded,
-        consistency::watched::Holdings,
+        consistency::held::Holdings,
         ids::{Host, Slot},
         node::{Choose, Node},
         queue::counts::{Backlog, GroupMeasured, OutboxMeasured, QueueMeasured},

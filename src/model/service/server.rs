@@ -120,6 +120,8 @@ pub struct Server {
     pub promises: Option<Box<Promises>>,
     /// Stores that are followed: the version each shard holds of each key.
     pub copies: Option<Box<Copies>>,
+    /// Something is made of what its replicas agree on.
+    pub overheard: bool,
     /// Stores with replicas: what they are.
     pub group: Option<Box<Group>>,
     /// Stores whose shards become more or fewer: which keys move.

@@ -27,6 +27,11 @@ use crate::{
 /// How long until those who have not acknowledged what was decided are told again, ns.
 const TELL_AGAIN: u64 = 1_000_000_000;
 
+/// How long until replicas that have not voted are asked again, ns, of the time that all have to vote.
+fn again(time: u64) -> u64 {
+    (time / 4).max(1)
+}
+
 impl Server {
     /// A frame stands at a place of a transaction.
     #[cold]
@@ -124,9 +129,9 @@ impl Server {
             return self.goes_past(slot, world);
         }
         let (transaction, inst) = (world.frames[slot].id, world.frames[slot].inst);
-        let mut parts = Vec::new();
-        for write in &writes {
-            parts.push(self.prepare((transaction, inst), write, world));
+        let parts: Vec<Part> = writes.iter().map(|write| self.part_of(write, world)).collect();
+        for part in &parts {
+            self.prepare((transaction, inst), part, 0, world);
         }
         if let Some(data) = &mut world.data {
             let of = |write: &Write| torn::Part {
@@ -137,33 +142,46 @@ impl Server {
             let all = writes.iter().map(of).collect();
             data.transacts(transaction, all, world.agenda.now());
         }
-        let after = self.program.transactions[usize::from(number)].timeout;
+        let time = self.program.transactions[usize::from(number)].timeout;
+        let until = world.now().saturating_add(time);
+        let after = if parts.iter().any(|part| part.each.is_some()) { again(time) } else { time };
         let timer = self.coordinates((transaction, number, inst), after, world);
         let (decided, told) = (false, 0);
-        let deciding = Deciding { number, inst, slot, timer, decided, told, parts };
+        let deciding = Deciding { number, inst, slot, timer, until, decided, told, parts };
         if let Some(all) = &mut self.transactions {
             all.deciding.insert(transaction, deciding);
         }
     }
 
-    fn prepare(&self, (transaction, inst): (u64, u16), write: &Write, world: &mut World) -> Part {
+    /// What is to be written, and whom that is asked of first.
+    fn part_of(&self, write: &Write, world: &mut World) -> Part {
         let &Write { frame, key, expects, call, store } = write;
         let site = &self.program.calls[usize::from(call)];
         let f = &world.frames[frame];
         let asked = Asked { op: f.op, key, id: f.id.wrapping_add(site.site) };
         let host = world.destination(frame, store, asked);
+        let (each, sent) = (world.each_of(store), 1);
+        let (voted, done, order) = (false, false, None);
+        Part { host, each, sent, key, expects, call, frame, voted, done, order }
+    }
+
+    /// A part is asked for, for the so manieth time.
+    fn prepare(&self, (transaction, inst): (u64, u16), part: &Part, time: u64, world: &mut World) {
+        let &Part { frame, key, expects, host, .. } = part;
         let size = if world.carries { world.frames.extra(frame).size } else { 0 };
-        let mut change = Change { version: 0, expects, fence: None, once: false };
+        let mut change = Change { version: 0, expects, fence: None, once: false, since: 0 };
         if let Some(data) = &world.data {
             change.version = data.version(frame);
             change.fence = data.leases.as_ref().and_then(|leases| leases.fence(frame));
             change.once = data.once(frame).is_some();
+            if let (Some(tokens), Some(_)) = (&data.tokens, part.each) {
+                change.since = tokens.since(frame, (host.0, part.unit()), true).order;
+            }
         }
         let part = PartOf { transaction, key, said: Said::Prepare(change) };
-        let id = letter_id(&part, 1, u64::from(store));
+        let id = letter_id(&part, 1, u64::from(host.0) | time << 32);
         let envelope = Envelope { from: (self.node, inst), to: host, id, size };
         world.post_for(frame, envelope, Cargo::Part(Box::new(part)));
-        Part { host, key, frame, voted: false, done: false, order: None }
     }
 
     /// A frame waits for what is to be done next about a transaction.
@@ -208,13 +226,16 @@ impl Server {
                 self.tells(from, (inst, answer(Said::Abort)), 0, world);
             }
             (Said::Vote(Vote::Yes) | Said::Ask, Some(deciding)) if deciding.decided => {
+                if let Some(part) = deciding.part(from, part.key) {
+                    part.host = from;
+                }
                 deciding.told += 1;
                 let told = deciding.told;
                 self.tells(from, (inst, answer(Said::Commit)), told, world);
             }
             (Said::Vote(Vote::Yes), Some(deciding)) => {
                 if let Some(part) = deciding.part(from, part.key) {
-                    part.voted = true;
+                    (part.voted, part.host) = (true, from);
                 }
                 if deciding.parts.iter().all(|part| part.voted) {
                     self.decides(part.transaction, world);
@@ -231,6 +252,7 @@ impl Server {
                     self.completes(part.transaction, world);
                 }
             }
+            (Said::Elsewhere(to), Some(_)) => self.looks_elsewhere((from, to), part, world),
             _ => {}
         }
     }
@@ -288,6 +310,72 @@ impl Server {
         }
     }
 
+    /// Somebody who was asked or told does not lead his shard: another one of it may.
+    fn looks_elsewhere(
+        &mut self,
+        (from, to): (Host, Option<u16>),
+        said: PartOf,
+        world: &mut World,
+    ) {
+        let all = self.transactions.as_mut();
+        let Some(deciding) = all.and_then(|all| all.deciding.get_mut(&said.transaction)) else {
+            return;
+        };
+        let (decided, inst, caller) = (deciding.decided, deciding.inst, (self.node, deciding.inst));
+        deciding.told += 1;
+        let told = deciding.told;
+        let Some(part) = deciding.part(from, said.key) else { return };
+        let is_open = if decided { !part.done } else { !part.voted };
+        if !is_open || part.host != from {
+            return;
+        }
+        match to {
+            Some(to) => world.believes(caller, (from.0, to)),
+            None => world.believes_no_more(caller, from),
+        }
+        part.host.1 = world.believed(caller, (from.0, part.shard()));
+        // Who has been at all of them waits until somebody leads.
+        if part.host == from || Some(part.sent) >= part.each {
+            return;
+        }
+        part.sent += 1;
+        let part = *part;
+        if decided {
+            let commit = PartOf { said: Said::Commit, ..said };
+            self.tells(part.host, (inst, commit), told, world);
+        } else {
+            self.prepare((said.transaction, inst), &part, told, world);
+        }
+    }
+
+    /// Those of replicas that have not answered may not lead any more: from now on those are asked that are believed to.
+    fn believes_others(&mut self, transaction: u64, world: &mut World) {
+        let all = self.transactions.as_mut();
+        let Some(deciding) = all.and_then(|all| all.deciding.get_mut(&transaction)) else { return };
+        let (decided, caller) = (deciding.decided, (self.node, deciding.inst));
+        for part in deciding.parts.iter_mut().filter(|part| part.each.is_some()) {
+            if if decided { !part.done } else { !part.voted } {
+                world.believes_no_more(caller, part.host);
+                part.host.1 = world.believed(caller, (part.host.0, part.shard()));
+                part.sent = 1;
+            }
+        }
+    }
+
+    /// Replicas that have not voted are asked again.
+    fn asks_replicas_again(&mut self, transaction: u64, world: &mut World) {
+        self.believes_others(transaction, world);
+        let all = self.transactions.as_mut();
+        let Some(deciding) = all.and_then(|all| all.deciding.get_mut(&transaction)) else { return };
+        deciding.told += 1;
+        let (inst, told) = (deciding.inst, deciding.told);
+        let open = deciding.parts.iter().filter(|part| part.each.is_some() && !part.voted);
+        let open: Vec<Part> = open.copied().collect();
+        for part in open {
+            self.prepare((transaction, inst), &part, told, world);
+        }
+    }
+
     /// Nothing of a transaction is written; who voted against it knows.
     fn aborts(
         &mut self,
@@ -302,7 +390,7 @@ impl Server {
         world.release(deciding.timer);
         for part in &deciding.parts {
             drop_write(part.frame, cause != ABORTED, world);
-            if knows != Some((part.host, part.key)) {
+            if knows.is_none_or(|(host, key)| !part.is_about(host, key)) {
                 let said = PartOf { transaction, key: part.key, said: Said::Abort };
                 self.tells(part.host, (deciding.inst, said), 0, world);
             }
@@ -324,9 +412,12 @@ impl Server {
             if awaited {
                 let f = &mut world.frames[part.frame];
                 (f.parent, f.flags) = (deciding.slot, f.flags & !CALLER_DONE);
-                let token = (part.host.0, part.key, part.order);
+                let token = (part.host.0, part.unit(), part.order);
                 if let Some(data) = &mut world.data {
                     data.is_written(part.frame, token);
+                    if part.each.is_some() {
+                        data.stands(part.frame, (part.host.0, part.key), part.order);
+                    }
                 }
                 world.data_done(part.frame);
                 if let Some(data) = &mut world.data {
@@ -350,9 +441,16 @@ impl Server {
             return;
         };
         if !deciding.decided {
-            return self.aborts((part.transaction, ABORTED), None, world);
+            let left = deciding.until.saturating_sub(world.now());
+            if left == 0 {
+                return self.aborts((part.transaction, ABORTED), None, world);
+            }
+            let time = self.program.transactions[usize::from(deciding.number)].timeout;
+            world.arm(slot, Span::of(again(time).min(left)));
+            return self.asks_replicas_again(part.transaction, world);
         }
         world.arm(slot, Span::of(TELL_AGAIN));
+        self.believes_others(part.transaction, world);
         self.tells_all(part.transaction, world);
     }
 

@@ -131,6 +131,16 @@ impl StoreSpec {
             let apply = self.apply.as_ref().unwrap_or(write);
             let works = [(&self.read, "/read"), (write, "/write"), (apply, "/apply")];
             works_and_timer(compiler, &works, Point::Told);
+            if transacts {
+                // In the order `service/promising.rs` knows.
+                let demand = compiler.demand(write, "/write");
+                let asked = compiler.emit(Instr::Point(Point::Entry)) as u16;
+                compiler.emit(Instr::Point(Point::Asked));
+                compiler.emit(Instr::Work(demand));
+                let decided = compiler.emit(Instr::Point(Point::Entry)) as u16;
+                compiler.emit(Instr::Point(Point::Entered));
+                compiler.program.own.extend([asked, decided]);
+            }
         } else if self.backup.is_some() {
             works_and_timer(compiler, &[], Point::Told);
         } else if transacts {
@@ -195,6 +205,9 @@ impl Built for StoreSpec {
             if works {
                 compiler.emit(Instr::Work(demand));
             }
+            if write && protocol.is_some() && transacts {
+                compiler.emit(Instr::Point(Point::Locked));
+            }
             if protocol.is_some() && works {
                 compiler.emit(Instr::Point(Point::Worked { write }));
             } else if protocol.is_none() && (followed || transacts) {
@@ -247,9 +260,9 @@ impl Built for StoreSpec {
             Box::new(copies)
         });
         let transacts = assembly.names.tracked.transactions.contains(&id);
-        server.promises = (transacts && self.replication.is_none()).then(|| {
-            let from = assembly.names.design.warm_up;
-            Box::new(Promises::new(server.instances.len(), from))
+        server.promises = transacts.then(|| {
+            let (from, replicas) = (assembly.names.design.warm_up, self.replication.is_some());
+            Box::new(Promises::new(server.instances.len(), replicas, from))
         });
         server.backups = self.backups((id, path), assembly).map(Box::new);
         server.moving = self.moving(path, &server, assembly).map(Box::new);
@@ -261,6 +274,10 @@ impl Built for StoreSpec {
         let shards = server.group.as_ref().map(|group| group.serving / usize::from(group.each));
         let shards = (shards.unwrap_or(server.instances.len()), each);
         server.relays = Relays::new(id, shards, own, assembly.names).map(Box::new);
+        server.overheard = server.relays.is_some()
+            || server.promises.is_some()
+            || server.feeding.is_some()
+            || server.backups.is_some();
         Box::new(server)
     }
 }

@@ -12,6 +12,7 @@ pub mod feed;
 pub mod kept;
 pub mod moving;
 pub mod promises;
+pub mod records;
 pub mod relays;
 pub mod sender;
 pub mod view;

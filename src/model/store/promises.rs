@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::records::Records;
 use crate::{
     engine::random::mix,
     model::{
@@ -15,8 +16,21 @@ use crate::{
     stats::Histogram,
 };
 
-/// A shard and a key of it.
+/// A shard, or the replica of one that leads, and a key of it.
 pub type Place = (u16, u64);
+
+/// How far a promise is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It is in the log of a replica that began to lead with it: whether it stands is not known there.
+    Found,
+    /// Its entry is under way.
+    Enters,
+    /// It stands, whatever happens: somebody has voted by it.
+    Stands,
+    /// The entry that ends it is under way.
+    Ends,
+}
 
 /// What a shard has promised.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +47,8 @@ pub struct Promise {
     pub timer: Slot,
     /// How often it has asked how it was decided.
     pub asked: u64,
+    /// How far it is.
+    pub stage: Stage,
 }
 
 /// Who waits for a key.
@@ -55,6 +71,13 @@ pub struct Lock {
     queue: VecDeque<Waiter>,
 }
 
+impl Lock {
+    /// A transaction has it, and has been promised what it is to write.
+    pub fn is_promised_to(&self, part: &PartOf) -> bool {
+        self.by == part.transaction && self.promise.is_some()
+    }
+}
+
 /// What all shards of a store have promised.
 #[derive(Clone, Debug)]
 pub struct Promises {
@@ -66,7 +89,9 @@ pub struct Promises {
     /// How long keys were locked from the promise until it was known how it was decided, ns.
     in_doubt: Histogram,
     /// Start of the measured span, ns.
-    from: u64,
+    pub from: u64,
+    /// Of replicas, whose locks are those of whoever leads: what the logs say.
+    pub records: Option<Records>,
 }
 
 /// What a key that is free again goes to.
@@ -83,14 +108,15 @@ fn hashed(part: &PartOf) -> u64 {
 }
 
 impl Promises {
-    /// Of so many shards, none of which has promised anything.
-    pub fn new(shards: usize, from: u64) -> Self {
+    /// Of so many shards, or replicas of some, none of which has promised anything.
+    pub fn new(shards: usize, replicas: bool, from: u64) -> Self {
         Self {
             locks: BTreeMap::new(),
             over: BTreeSet::new(),
             waiting: vec![Area::default(); shards],
             in_doubt: Histogram::default(),
             from,
+            records: replicas.then(Records::default),
         }
     }
 
@@ -113,6 +139,28 @@ impl Promises {
             self.in_doubt.record(now - promise.since);
         }
         Some(promise)
+    }
+
+    /// A replica leads no more: those who waited at it, the locks that it had, and the frames that wait to ask.
+    pub fn leads_no_more(&mut self, inst: u16, now: u64) -> (Vec<(u64, Waiter)>, Vec<Slot>) {
+        let (mut waited, mut timers) = (Vec::new(), Vec::new());
+        let all = self.locks.range((inst, 0)..=(inst, u64::MAX));
+        let all: Vec<Place> = all.map(|(place, _)| *place).collect();
+        for place in all {
+            let Some(lock) = self.locks.remove(&place) else { continue };
+            timers.extend(lock.promise.map(|promise| promise.timer));
+            for waiter in lock.queue {
+                self.waiting[usize::from(inst)].leave(now);
+                waited.push((place.1, waiter));
+            }
+        }
+        (waited, timers)
+    }
+
+    /// A replica that begins to lead has found a promise in its log.
+    pub fn found(&mut self, place: Place, by: u64, promise: Promise) {
+        let queue = VecDeque::new();
+        self.locks.insert(place, Lock { by, promise: Some(promise), queue });
     }
 
     /// Locks a key for a transaction, if it is free.
@@ -180,9 +228,12 @@ impl Promises {
         freed
     }
 
-    /// The process of a shard is gone: what it had promised stays.
+    /// The process of a shard is gone: what it had promised stays; what is in a log is found there.
     pub fn forget(&mut self, shard: u16, now: u64) {
         self.waiting[usize::from(shard)].clear(now);
+        if self.records.is_some() {
+            return self.locks.retain(|place, _| place.0 != shard);
+        }
         self.locks.retain(|place, lock| {
             if place.0 == shard {
                 lock.queue.clear();
@@ -196,6 +247,9 @@ impl Promises {
 
     /// All that a shard holds is gone, on disk too.
     pub fn wipe(&mut self, shard: u16) {
+        if self.records.is_some() {
+            return;
+        }
         self.locks.iter_mut().filter(|(place, _)| place.0 == shard).for_each(|(_, lock)| {
             lock.promise = None;
         });
@@ -210,7 +264,8 @@ impl Promises {
 
     /// What was promised to be written.
     pub fn versions(&self) -> impl Iterator<Item = u64> {
-        self.locks.values().filter_map(|lock| Some(lock.promise?.change.version))
+        let own = self.locks.values().filter(|_| self.records.is_none());
+        own.filter_map(|lock| Some(lock.promise?.change.version))
     }
 
     /// Integral of those who wait for keys of a shard from time 0, frame-ns.
@@ -220,6 +275,9 @@ impl Promises {
 
     /// How long keys were in doubt; those that are, up to now.
     pub fn in_doubt(&self, now: u64) -> Histogram {
+        if let Some(records) = &self.records {
+            return records.in_doubt(now);
+        }
         let mut all = self.in_doubt.clone();
         let open = self.locks.values().filter_map(|lock| lock.promise);
         open.for_each(|promise| all.record(now - promise.since));

@@ -64,7 +64,8 @@ pub(super) fn part_of(sim: &Simulation, slot: Slot) -> Part {
                 | Instr::Lock(_)
                 | Instr::Lease(..)
                 | Instr::Cache(..)
-                | Instr::Point(Point::Environment | Point::Publish),
+                | Instr::Held(_)
+                | Instr::Point(Point::Environment | Point::Publish | Point::Asked | Point::Locked),
             ) => Part::Waiting,
             _ => Part::Pause,
         },

@@ -69,7 +69,8 @@ impl Replica {
     ) {
         let written: BTreeSet<u64> = snapshot.items.iter().map(|(key, _)| *key).collect();
         // And as many of those from the start as nobody wrote: which ones does not matter.
-        let others = paced.keys.saturating_sub(written.range(1..=paced.all).count() as u64);
+        let of_these = written.iter().filter(|key| (1..=paced.all).contains(*key)).count() as u64;
+        let others = paced.keys.saturating_sub(of_these);
         let unwritten = (1..=paced.all).filter(|key| !written.contains(key));
         let open = written.iter().copied().chain(unwritten.take(others as usize)).collect();
         let (asked, order) = (BTreeMap::new(), VecDeque::new());

@@ -85,6 +85,17 @@ impl Replica {
         &mut self.data
     }
 
+    /// The place of a write in its log, if it is known to have one.
+    pub fn done(&self, version: u64) -> Option<u64> {
+        let open = || self.log.entries.iter().rev().find(|entry| entry.sent.version == version);
+        self.data.done(version).or_else(|| open().map(|entry| entry.sent.place))
+    }
+
+    /// What it holds when all its log has taken effect.
+    pub fn foreseen(&self) -> Data {
+        self.log.data_at(self.log.last(), &self.data)
+    }
+
     /// It takes writes, and reads as the leader.
     pub fn serves(&self, now: u64) -> bool {
         self.state(now) == Some(State::Serves)

@@ -127,7 +127,7 @@ impl Raft {
     }
 
     /// The place of a write in the log, if it is known to have one.
-    pub(super) fn done(&self, version: u64) -> Option<u64> {
+    pub fn done(&self, version: u64) -> Option<u64> {
         let open = self.open().find(|(_, entry)| entry.version == version);
         open.map_or_else(
             || self.data.done(version),
@@ -136,9 +136,19 @@ impl Raft {
     }
 
     /// The version of a key that the log gives it.
-    pub(super) fn newest(&self, key: u64) -> u64 {
+    pub fn newest(&self, key: u64) -> u64 {
         let open = self.open().find(|(_, entry)| !entry.is_empty() && entry.key == key);
         open.map_or_else(|| self.data.get(key).version, |(_, entry)| entry.version)
+    }
+
+    /// What it holds when all its log has taken effect.
+    pub fn foreseen(&self) -> Data {
+        let mut data = self.data.clone();
+        for (index, entry) in self.open().filter(|(_, entry)| !entry.is_empty()) {
+            let item = Item { version: entry.version, order: place(entry.term, index) };
+            data.put_newer(entry.key, item);
+        }
+        data
     }
 
     /// The places of the entries it keeps.

@@ -122,7 +122,11 @@ impl Writer {
         let all = self.stores.iter().zip(&self.copies);
         let fits = |name: &str, how: &str| {
             let writes = [format!("write: {name}"), format!("write: {{to: {name}")];
-            !how.contains("multi_leader") && writes.iter().any(|write| self.text.contains(write))
+            // What is promised in a log may not be damaged.
+            let promises = self.text.contains("transaction:") && !how.contains("quorum");
+            !how.contains("multi_leader")
+                && !promises
+                && writes.iter().any(|write| self.text.contains(write))
         };
         let mut all = all.filter_map(|((name, ..), copies)| Some((name, copies.as_ref()?)));
         all.find(|(name, (how, _))| fits(name, how)).map(|(name, _)| name.clone())

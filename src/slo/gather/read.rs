@@ -21,7 +21,7 @@ pub(super) fn node_value(results: &Results, node: &str, path: &[String]) -> Opti
 
 /// What clients saw of the data; what never came up is not listed.
 pub(super) fn of_data(of: Option<&ConsistencyResults>, path: &[String]) -> Option<f64> {
-    let listed = ["operations", "not_checked", "lost_by_cause"];
+    let listed = ["operations", "not_checked", "lost_by_cause", "torn_by_cause"];
     let never = || (path.len() == 2 && listed.contains(&path[0].as_str())).then_some(0.0);
     at(&json(of?), path).or_else(never)
 }
