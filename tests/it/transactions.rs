@@ -335,32 +335,46 @@ pub fn next(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Whatever can go wrong, until 20 s: crashes, cuts, losses, pauses, doubled and late messages.
-fn schedule(seed: u64) -> String {
+/// One of several, by the next number of a sequence.
+pub fn pick<const N: usize>(state: &mut u64, all: [&'static str; N]) -> &'static str {
+    all[(next(state) % N as u64) as usize]
+}
+
+/// Some faults until 20 s, each of which does something that is drawn.
+pub fn schedule(seed: u64, harm: impl Fn(&mut u64) -> String) -> String {
     let mut state = seed;
     let mut text = "faults: [".to_owned();
     for i in 0..2 + next(&mut state) % 5 {
         let at = next(&mut state) % 18_000;
-        let length = [20, 150, 700, 1900][(next(&mut state) % 4) as usize];
-        let node = ["bank", "left", "right"][(next(&mut state) % 3) as usize];
-        let other = ["left", "right"][(next(&mut state) % 2) as usize];
-        let harm = match next(&mut state) % 8 {
-            0 => format!("crash: {{node: {node}}}"),
-            1 => format!("crash: {{node: {node}, process: true}}"),
-            2 => format!("partition: {{between: [[bank], [{other}]]}}"),
-            3 => format!("partition: {{from: [bank], to: [{other}]}}"),
-            4 => "loss: {between: [[bank], [left, right]], fraction: 30%}".to_owned(),
-            5 => format!("pause: {{node: {node}}}"),
-            6 => "duplicate: {between: [[bank], [left, right]], fraction: 50%}".to_owned(),
-            _ => format!("latency: {{between: [[bank], [{other}]], add: exp(mean=300ms)}}"),
-        };
-        write!(text, "{{id: f{i}, at: {at}ms, for: {length}ms, {harm}}}, ").unwrap();
+        let length = pick(&mut state, ["20ms", "150ms", "700ms", "1900ms"]);
+        let harm = harm(&mut state);
+        write!(text, "{{id: f{i}, at: {at}ms, for: {length}, {harm}}}, ").unwrap();
     }
     text + "]"
 }
 
-/// Transfers until 20 s under such faults, and readers that look at all accounts when all is quiet.
+/// Whatever can go wrong: crashes, cuts, losses, pauses, doubled and late messages.
+fn harm(state: &mut u64) -> String {
+    let node = pick(state, ["bank", "left", "right"]);
+    let other = pick(state, ["left", "right"]);
+    match next(state) % 8 {
+        0 => format!("crash: {{node: {node}}}"),
+        1 => format!("crash: {{node: {node}, process: true}}"),
+        2 => format!("partition: {{between: [[bank], [{other}]]}}"),
+        3 => format!("partition: {{from: [bank], to: [{other}]}}"),
+        4 => "loss: {between: [[bank], [left, right]], fraction: 30%}".to_owned(),
+        5 => format!("pause: {{node: {node}}}"),
+        6 => "duplicate: {between: [[bank], [left, right]], fraction: 50%}".to_owned(),
+        _ => format!("latency: {{between: [[bank], [{other}]], add: exp(mean=300ms)}}"),
+    }
+}
+
 fn under_faults(steps: &str, keys: &str, n: u64, seed: u64) -> String {
+    transfers(steps, (keys, n), seed) + &schedule(seed, harm) + "\n"
+}
+
+/// Transfers until 20 s, and readers that look at all accounts when all is quiet.
+pub fn transfers(steps: &str, (keys, n): (&str, u64), seed: u64) -> String {
     let reader = |store: &str| {
         format!(
             "  read-{store}: {{arrivals: constant(500/s), keys: sequential(n={n}), load: [{{at: 0s, factor: 0}}, {{at: 30s, factor: 1}}], operations: {{get: {{read: {store}}}}}}}\n"
@@ -370,15 +384,14 @@ fn under_faults(steps: &str, keys: &str, n: u64, seed: u64) -> String {
         "windtunnel: 1\nname: bank\nduration: 33s\nseed: {seed}\nnetwork: {{same_zone: exp(mean=3ms)}}\n\
          clients:\n{}{}  users: {{arrivals: poisson(40/s), keys: {keys}, load: [{{at: 0s, factor: 1}}, {{at: 20s, factor: 0}}], timeout: 1s, retry: {{attempts: 2}}, to: bank}}\n\
          nodes:\n  bank: {{service: {{instances: 2, workers: 200, endpoints: {{default: [{steps}]}}, dependencies: {{left: {{timeout: 1s}}, right: {{timeout: 1s}}}}}}}}\n\
-         \x20 left: {{store: {{read: 1ms, write: exp(mean=2ms), cores: 2}}}}\n  right: {{store: {{shards: {{count: 2}}, read: 1ms, write: exp(mean=2ms), cores: 1}}}}\n{}\n",
+         \x20 left: {{store: {{read: 1ms, write: exp(mean=2ms), cores: 2}}}}\n  right: {{store: {{shards: {{count: 2}}, read: 1ms, write: exp(mean=2ms), cores: 1}}}}\n",
         reader("left"),
         reader("right"),
-        schedule(seed),
     )
 }
 
 /// When each write of a store was asked for, by key and value; and what was read of each key last.
-pub fn seen(of: &StoreHistory) -> (BTreeMap<(u64, u64), u64>, BTreeMap<u64, Option<u64>>) {
+fn seen(of: &StoreHistory) -> (BTreeMap<(u64, u64), u64>, BTreeMap<u64, Option<u64>>) {
     let (mut asked, mut last) = (BTreeMap::new(), BTreeMap::new());
     for HistoryEvent { at_ns, phase, does, key, .. } in &of.events {
         match (phase, does) {
@@ -393,7 +406,7 @@ pub fn seen(of: &StoreHistory) -> (BTreeMap<(u64, u64), u64>, BTreeMap<u64, Opti
 }
 
 /// The histories of both stores, left and right, of a run.
-pub fn histories(text: &str) -> [StoreHistory; 2] {
+fn histories(text: &str) -> [StoreHistory; 2] {
     let study = open("scenario.yaml", &Alone(text), &Overrides::default());
     let history = study.history((0, 7), &BTreeSet::new(), &AtomicBool::new(false));
     let stores = history.expect("it breaks no invariant").expect("it is not interrupted").stores;
@@ -426,29 +439,33 @@ fn all_of_a_transaction_is_written_or_nothing() {
     assert!(torn > 200, "{torn}");
 }
 
+/// Of a run it holds that no transaction is torn and no key stays locked.
+pub fn assert_whole(found: &Value, text: &str) {
+    assert_eq!(number(found, "consistency.torn_transactions"), 0.0, "{text}");
+    for store in ["left", "right"] {
+        let doubt = number(found, &format!("nodes.{store}.in_doubt.max"));
+        assert!(doubt < 12.0, "{store}: {doubt}\n{text}");
+    }
+}
+
+/// Of seven keys it holds that both stores have the write of the same transaction in the end; how many there were.
+pub fn end_in_one_order(text: &str) -> usize {
+    let [(left, last_left), (right, last_right)] = histories(text).map(|of| seen(&of));
+    for key in 1..=7 {
+        // Both are asked for at the same instant.
+        let by = |all: &BTreeMap<(u64, u64), u64>, last: &BTreeMap<u64, Option<u64>>| {
+            last[&key].map(|value| all[&(key, value)])
+        };
+        assert_eq!(by(&left, &last_left), by(&right, &last_right), "key {key}\n{text}");
+    }
+    assert_whole(&results_of(text, 1), text);
+    left.range((1, 0)..=(7, u64::MAX)).count()
+}
+
 #[test]
 fn transactions_on_the_same_keys_end_in_one_order() {
-    let mut contended = 0;
-    for seed in 201..=320 {
-        let text = under_faults(BOTH, "uniform(n=7)", 7, seed);
-        let [(left, last_left), (right, last_right)] = histories(&text).map(|of| seen(&of));
-        for key in 1..=7 {
-            // Both are asked for at the same instant.
-            let by = |all: &BTreeMap<(u64, u64), u64>, last: &BTreeMap<u64, Option<u64>>| {
-                last[&key].map(|value| all[&(key, value)])
-            };
-            assert_eq!(
-                by(&left, &last_left),
-                by(&right, &last_right),
-                "key {key}, seed {seed}\n{text}"
-            );
-            contended += left.range((key, 0)..=(key, u64::MAX)).count();
-        }
-        let found = results_of(&text, 1);
-        assert_eq!(number(&found, "consistency.torn_transactions"), 0.0);
-        // Nothing stays locked.
-        assert!(number(&found, "nodes.left.in_doubt.max") < 12.0, "seed {seed}\n{text}");
-    }
+    let text = |seed| under_faults(BOTH, "uniform(n=7)", 7, seed);
+    let contended: usize = (201..=320).map(|seed| end_in_one_order(&text(seed))).sum();
     assert!(contended > 120 * 700, "{contended}");
 }
 

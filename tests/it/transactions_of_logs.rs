@@ -1,13 +1,14 @@
 //! Transactions over stores whose shards have leaders: promises are entries of their logs.
 
-use std::fmt::Write as _;
-
 use serde_json::Value;
 
 use crate::{
     design::{number, results_of},
     determinism::{assert_same, bytes_of_run},
-    transactions::{BOTH, bank, cause, close, histories, next, one, seen, served, written},
+    transactions::{
+        BOTH, assert_whole, bank, cause, close, end_in_one_order, next, one, pick, schedule,
+        served, transfers, written,
+    },
 };
 
 const RAFT: &str = "raft: {replicas: 3}";
@@ -24,56 +25,41 @@ fn bank_with(copies: &str, rest: &str) -> String {
         .replace("write: 5ms", &format!("write: 5ms, replication: {{{copies}}}"))
 }
 
-/// Whatever can go wrong, until 20 s: leaders, coordinators and others die, places are cut off, messages are lost, come late
-/// or twice.
-fn schedule(seed: u64) -> String {
-    let mut state = seed;
-    let mut text = "faults: [".to_owned();
-    for i in 0..2 + next(&mut state) % 5 {
-        let at = next(&mut state) % 18_000;
-        let length = [20, 150, 700, 1900][(next(&mut state) % 4) as usize];
-        let node = ["left", "right"][(next(&mut state) % 2) as usize];
-        let which =
-            ["replica: leader", "replica: 1", "replica: [0, 2]", "replica: leader, process: true"]
-                [(next(&mut state) % 4) as usize];
-        let [zone, others, other] = [["a", "b, c", "b"], ["b", "a, c", "c"], ["c", "a, b", "a"]]
-            [(next(&mut state) % 3) as usize];
-        let between = ["between: [[bank], [left, right]]", "between: [[a], [b, c]]"]
-            [(next(&mut state) % 2) as usize];
-        let harm = match next(&mut state) % 10 {
-            0 | 1 => format!("crash: {{node: {node}, {which}}}"),
-            2 => "crash: {node: bank}".to_owned(),
-            3 => "crash: {node: bank, process: true}".to_owned(),
-            4 => format!("partition: {{between: [[{zone}], [{others}]]}}"),
-            5 => format!("partition: {{from: [{zone}], to: [{other}]}}"),
-            6 => format!("loss: {{{between}, fraction: 20%}}"),
-            7 => format!("pause: {{node: {node}, {which}}}").replace(", process: true", ""),
-            8 => format!("duplicate: {{{between}, fraction: 50%}}"),
-            _ => format!("latency: {{{between}, add: exp(mean=100ms)}}"),
-        };
-        write!(text, "{{id: f{i}, at: {at}ms, for: {length}ms, {harm}}}, ").unwrap();
+/// Whatever can go wrong: leaders, coordinators and others die, places are cut off, messages are lost, come late or twice.
+fn harm(state: &mut u64) -> String {
+    let node = pick(state, ["left", "right"]);
+    let which = pick(
+        state,
+        ["replica: leader", "replica: 1", "replica: [0, 2]", "replica: leader, process: true"],
+    );
+    let [zone, others, other] =
+        [["a", "b, c", "b"], ["b", "a, c", "c"], ["c", "a, b", "a"]][(next(state) % 3) as usize];
+    let between = pick(state, ["between: [[bank], [left, right]]", "between: [[a], [b, c]]"]);
+    match next(state) % 10 {
+        0 | 1 => format!("crash: {{node: {node}, {which}}}"),
+        2 => "crash: {node: bank}".to_owned(),
+        3 => "crash: {node: bank, process: true}".to_owned(),
+        4 => format!("partition: {{between: [[{zone}], [{others}]]}}"),
+        5 => format!("partition: {{from: [{zone}], to: [{other}]}}"),
+        6 => format!("loss: {{{between}, fraction: 20%}}"),
+        7 => format!("pause: {{node: {node}, {which}}}").replace(", process: true", ""),
+        8 => format!("duplicate: {{{between}, fraction: 50%}}"),
+        _ => format!("latency: {{{between}, add: exp(mean=100ms)}}"),
     }
-    text + "]"
 }
 
-/// Transfers until 20 s under such faults, and readers that look at all accounts when all is quiet.
+/// Transfers between such copies in three zones under such faults.
 fn under_faults(copies: &str, keys: &str, n: u64, seed: u64) -> String {
-    let reader = |store: &str| {
-        format!(
-            "  read-{store}: {{arrivals: constant(500/s), zones: [a], keys: sequential(n={n}), load: [{{at: 0s, factor: 0}}, {{at: 30s, factor: 1}}], timeout: 1s, operations: {{get: {{read: {store}}}}}}}\n"
-        )
-    };
-    format!(
-        "windtunnel: 1\nname: bank\nduration: 33s\nseed: {seed}\ntopology: {{regions: {{eu: [a, b, c]}}}}\n\
-         network: {{same_zone: exp(mean=1ms), same_region: exp(mean=2ms)}}\n\
-         clients:\n{}{}  users: {{arrivals: poisson(40/s), zones: [a], keys: {keys}, load: [{{at: 0s, factor: 1}}, {{at: 20s, factor: 0}}], timeout: 1s, retry: {{attempts: 2}}, to: bank}}\n\
-         nodes:\n  bank: {{service: {{instances: 2, zones: [a, b], workers: 200, endpoints: {{default: [{BOTH}]}}, dependencies: {{left: {{timeout: 1s}}, right: {{timeout: 1s}}}}}}}}\n\
-         \x20 left: {{store: {{zones: [a, b, c], read: 1ms, write: exp(mean=2ms), cores: 2, replication: {{{copies}}}}}}}\n\
-         \x20 right: {{store: {{shards: {{count: 2}}, zones: [a, b, c], read: 1ms, write: exp(mean=2ms), cores: 1, replication: {{{copies}}}}}}}\n{}\n",
-        reader("left"),
-        reader("right"),
-        schedule(seed),
-    )
+    let stores = format!("replication: {{{copies}}}, zones: [a, b, c], read: 1ms, write");
+    transfers(BOTH, (keys, n), seed)
+        .replace("same_zone: exp(mean=3ms)", "same_zone: exp(mean=1ms), same_region: exp(mean=2ms)")
+        .replace("network:", "topology: {regions: {eu: [a, b, c]}}\nnetwork:")
+        .replace("constant(500/s)", "constant(500/s), zones: [a], timeout: 1s")
+        .replace("poisson(40/s)", "poisson(40/s), zones: [a]")
+        .replace("instances: 2", "instances: 2, zones: [a, b]")
+        .replace("read: 1ms, write", &stores)
+        + &schedule(seed, harm)
+        + "\n"
 }
 
 /// All that may be wrong in the end: what is torn, what stays locked.
@@ -297,32 +283,16 @@ fn all_of_a_transaction_over_logs_is_written_or_nothing() {
             *if left { &mut done } else { &mut not_done } += 1;
         }
         let found = results_of(&text, 1);
-        assert_eq!(torn(&found), 0.0, "seed {seed}\n{text}");
+        assert_whole(&found, &text);
         assert_eq!(number(&found, "consistency.lost_acked_writes"), 0.0, "seed {seed}\n{text}");
-        let doubt = |store: &str| number(&found, &format!("nodes.{store}.in_doubt.max"));
-        assert!(doubt("left").max(doubt("right")) < 12.0, "seed {seed}\n{text}");
     }
     assert!(done > 100 * 500 && not_done > 100 * 100, "{done} {not_done}");
 }
 
 #[test]
 fn transactions_on_the_same_keys_of_logs_end_in_one_order() {
-    let mut contended = 0;
-    for seed in 201..=300 {
-        let text = under_faults(RAFT, "uniform(n=7)", 7, seed);
-        let [(left, last_left), (right, last_right)] = histories(&text).map(|of| seen(&of));
-        for key in 1..=7 {
-            let value = |last: &std::collections::BTreeMap<u64, Option<u64>>| last[&key];
-            // Both are asked for at the same instant.
-            let (one, other) = (value(&last_left), value(&last_right));
-            let by =
-                [one.map(|value| left[&(key, value)]), other.map(|value| right[&(key, value)])];
-            assert_eq!(by[0], by[1], "key {key}, seed {seed}\n{text}");
-            contended += left.range((key, 0)..=(key, u64::MAX)).count();
-        }
-        let found = results_of(&text, 1);
-        assert_eq!(torn(&found), 0.0, "seed {seed}\n{text}");
-    }
+    let text = |seed| under_faults(RAFT, "uniform(n=7)", 7, seed);
+    let contended: usize = (201..=300).map(|seed| end_in_one_order(&text(seed))).sum();
     assert!(contended > 100 * 700, "{contended}");
 }
 
@@ -332,10 +302,8 @@ fn what_all_followers_have_is_not_torn_by_a_failover() {
     for seed in 401..=460 {
         let text = under_faults(&followers("sync"), "uniform(n=7)", 7, seed);
         let found = results_of(&text, 1);
-        assert_eq!(torn(&found), 0.0, "seed {seed}\n{text}");
+        assert_whole(&found, &text);
         aborted += number(&found, "summary.requests.error");
-        let doubt = |store: &str| number(&found, &format!("nodes.{store}.in_doubt.max"));
-        assert!(doubt("left").max(doubt("right")) < 12.0, "seed {seed}\n{text}");
     }
     assert!(aborted > 100.0, "{aborted}");
     let mut torn_by = 0.0;

@@ -138,15 +138,17 @@ impl Records {
 
     /// It is known how a part was decided.
     pub fn knows(&mut self, shard: u16, part: &PartOf, (now, measured): (u64, bool)) {
-        if let Some(since) = self.doubt.remove(&(shard, part.transaction, part.key))
-            && measured
-        {
+        self.ends_doubt((shard, part.transaction, part.key), (now, measured));
+    }
+
+    fn ends_doubt(&mut self, part: (u16, u64, u64), (now, measured): (u64, bool)) {
+        if let Some(since) = self.doubt.remove(&part).filter(|_| measured) {
             self.in_doubt.record(now - since);
         }
     }
 
     /// Whoever leads a shard holds these promises and no others.
-    pub fn are_left(&mut self, shard: u16, open: &[Promised], (now, measured): (u64, bool)) {
+    pub fn are_left(&mut self, shard: u16, open: &[Promised], when: (u64, bool)) {
         let all = self.doubt.range((shard, 0, 0)..=(shard, u64::MAX, u64::MAX));
         let is = |&&(_, transaction, key): &&(u16, u64, u64)| {
             let is_it = |one: &Promised| (one.transaction, one.key) == (transaction, key);
@@ -154,11 +156,7 @@ impl Records {
         };
         let gone: Vec<(u16, u64, u64)> = all.map(|(one, _)| one).filter(is).copied().collect();
         for one in gone {
-            if let Some(since) = self.doubt.remove(&one)
-                && measured
-            {
-                self.in_doubt.record(now - since);
-            }
+            self.ends_doubt(one, when);
         }
     }
 
