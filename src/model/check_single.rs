@@ -137,17 +137,18 @@ fn warn((name, spec): (&str, &NodeSpec), who: Option<&[String]>, problems: &mut 
     let nobody = who.map_or("nobody".to_owned(), |who| format!("no {}", listed(who, "or")));
     let facts = spec.kind().facts();
     let shards = spec.kind().routed();
-    let (copies, lost) = match shards {
-        _ if facts.replicas.is_some_and(|replicas| !replicas.led) => (
-            "each shard needs all its replicas".to_owned(),
+    let several = facts.replicas.filter(|replicas| replicas.each > 1);
+    let (copies, lost) = match (several, shards) {
+        (Some(replicas), _) => (
+            if replicas.led && !replicas.takes_over {
+                "each shard has a leader that nobody takes over for".to_owned()
+            } else {
+                "each shard needs all its replicas".to_owned()
+            },
             format!("without one {nobody} that writes there is served"),
         ),
-        _ if facts.replicas.is_some() => (
-            "each shard has a leader that nobody takes over for".to_owned(),
-            format!("without one {nobody} that writes there is served"),
-        ),
-        1 => ("there is one".to_owned(), format!("without it {nobody} is served")),
-        n => (
+        (None, 1) => ("there is one".to_owned(), format!("without it {nobody} is served")),
+        (None, n) => (
             format!("each of {n} shards is one copy"),
             format!("without one of them {nobody} that needs its keys is served"),
         ),

@@ -35,6 +35,34 @@ fn named(text: &str) -> Vec<String> {
     told(text).iter().filter_map(|one| name(&one.2)).collect()
 }
 
+/// Who is missed of the replicas of a store depends on how they follow one another.
+#[test]
+fn of_replicas_it_is_said_which_one_is_missed() {
+    let leader = "of which each shard has a leader that nobody takes over for";
+    let all = "of which each shard needs all its replicas";
+    for (copies, said) in [
+        ("leader_follower: {followers: 2}", Some(leader)),
+        ("leader_follower: {followers: 2, ack: sync}", Some(leader)),
+        ("leader_follower: {followers: 2, ack: sync, failover: {detect: 1s}}", Some(all)),
+        ("leader_follower: {followers: 2, failover: {detect: 1s}}", None),
+        ("leader_follower: {followers: 0}", Some("of which there is one")),
+        ("quorum: {replicas: 3, read: 1, write: 3}", Some(all)),
+        ("quorum: {replicas: 3}", None),
+        ("raft: {replicas: 3}", None),
+        ("raft: {replicas: 1}", Some("of which there is one")),
+    ] {
+        let text = format!(
+            "windtunnel: 1\nname: kv\nduration: 60s\nclients:\n  users: {{arrivals: poisson(20/s), timeout: 1s, operations: {{put: {{write: db}}}}}}\n\
+             nodes:\n  db: {{store: {{read: 1ms, replication: {{{copies}}}}}}}\nslos: [availability >= 99%]\n"
+        );
+        let found = told(&text);
+        assert_eq!(found.len(), usize::from(said.is_some()), "{copies}: {found:?}");
+        for ((.., sentence), said) in found.iter().zip(said) {
+            assert!(sentence.contains(said), "{copies}: {sentence}");
+        }
+    }
+}
+
 /// A shop: whoever buys needs all of it, and a catalogue is asked for extras.
 const SHOP: &str = "\
 windtunnel: 1
