@@ -33,6 +33,26 @@ impl Observer {
         }
     }
 
+    /// A shard has given a place in its log to a key that comes from another one.
+    pub fn entered(&mut self, (store, shard): (NodeId, u16), order: u64) {
+        if let Some(watched) = self.stores.get_mut(&store) {
+            watched.gave(shard, order);
+        }
+    }
+
+    /// A key, of which this is the newest version, is served by another shard from now on, in whose log that has this place.
+    pub fn moved(
+        &mut self,
+        store: NodeId,
+        of: (u64, u64),
+        (from, to, order): (u16, u16, u64),
+        now: u64,
+    ) {
+        if let Some(watched) = self.stores.get_mut(&store) {
+            watched.moved(of, (from, to), (order, now));
+        }
+    }
+
     /// A write of a key got its number among those of its leader.
     pub fn dotted(&mut self, store: NodeId, (key, version): (u64, u64), dot: (u8, u32)) {
         let Some(watched) = self.stores.get_mut(&store) else { return };

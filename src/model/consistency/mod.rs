@@ -18,6 +18,7 @@ pub mod repeated;
 pub mod run;
 pub mod sessions;
 pub mod spec;
+pub mod stays;
 pub mod tokens;
 pub mod torn;
 pub mod viewed;

@@ -6,7 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashTable;
 
-use super::{backed_up::BackedUp, held::Holdings};
+use super::{
+    backed_up::BackedUp,
+    held::Holdings,
+    stays::{Stay, Stays},
+};
 use crate::{
     engine::random::mix,
     history::{
@@ -31,6 +35,8 @@ pub(super) struct Watched {
     reigns: BTreeMap<u16, Vec<Reign>>,
     /// The last place given in each term of each shard.
     last: BTreeMap<(u16, u64), u64>,
+    /// Where keys stood that went from log to log.
+    stays: Stays,
     /// Of stores without leaders: versions, each with one that whoever took it knew of.
     knew: HashTable<(u64, u64)>,
     /// The measured span has begun, as far as operations tell, and when.
@@ -140,6 +146,7 @@ impl Watched {
             accepted: 0,
             reigns: BTreeMap::new(),
             last: BTreeMap::new(),
+            stays: Stays::default(),
             knew: HashTable::new(),
             measures: false,
             from: 0,
@@ -234,8 +241,10 @@ impl Watched {
 
     /// A version of a key got its place; in the log of a shard, if it is one's.
     pub(super) fn placed(&mut self, log: Option<u16>, (key, version): (u64, u64), order: u64) {
+        let mut order = order;
         if let Some(shard) = log {
-            self.last.insert((shard, term_of(order)), order);
+            self.gave(shard, order);
+            order = self.stays.place(key, shard, order);
         }
         self.behind.remove(&version);
         if let Some(place) = self.late.get_mut(&version) {
@@ -249,6 +258,27 @@ impl Watched {
             inverted.insert(version, newest.order);
         }
         self.place((key, version), order);
+    }
+
+    /// A shard has given a place in its log.
+    pub(super) fn gave(&mut self, shard: u16, order: u64) {
+        self.last.insert((shard, term_of(order)), order);
+    }
+
+    /// A key, of which this is the newest version, went to another shard, in whose log that has this place.
+    pub(super) fn moved(
+        &mut self,
+        (key, version): (u64, u64),
+        shards: (u16, u16),
+        (order, now): (u64, u64),
+    ) {
+        let newest = match self.late.get(&version) {
+            None => self.history.place(key, version).map(|place| place.order),
+            Some(late) => *late,
+        };
+        let of_log = self.last.range((shards.0, 0)..=(shards.0, u64::MAX));
+        let last = of_log.map(|(_, last)| *last).max().unwrap_or(0);
+        self.stays.moves(key, shards, (newest.unwrap_or(0), order), (last, now));
     }
 
     fn place(&mut self, (key, version): (u64, u64), order: u64) {
@@ -285,9 +315,9 @@ impl Watched {
         let done = self.attempts.as_ref()?.done.iter();
         let stays = |((_, key, _, order), _): &(&(u64, u64, u64, u64), &bool)| {
             let shard = shard(*key);
-            let reigns = self.reigns.get(&shard).into_iter().flatten();
             // What was acknowledged since does not matter here: it is of another life of the leader.
-            !reigns.into_iter().any(|reign| reign.since.is_none() && reign.lost(*order))
+            let lost = |reign: &Reign| reign.since.is_none();
+            self.reign_without(&self.stays.of(*key, *order, shard), lost).is_none()
                 && self.backed_up.takes((*key, *order), shard).is_none()
         };
         let stays: Vec<_> = done.filter(stays).collect();
@@ -452,10 +482,20 @@ impl Watched {
 
     /// The first later term that began with a log without an acknowledged write of an earlier one.
     fn first_without(&self, write: &Acknowledged, shard: u16) -> Option<&Reign> {
-        let order = self.log_place(write);
-        let lost =
-            |reign: &&Reign| reign.lost(order) && reign.since.is_none_or(|since| write.at < since);
-        self.reigns.get(&shard)?.iter().find(lost)
+        let of_others = |reign: &Reign| reign.since.is_none_or(|since| write.at < since);
+        self.reign_without(&self.stays.of(write.key, self.log_place(write), shard), of_others)
+    }
+
+    /// The first term that began without what stood there, of those that count.
+    fn reign_without(&self, stays: &[Stay], counts: impl Fn(&Reign) -> bool) -> Option<&Reign> {
+        let lost = |stay: &Stay| {
+            let (place, until) = (stay.place, stay.until);
+            let lost = |reign: &&Reign| {
+                reign.lost(place) && until.is_none_or(|until| reign.at <= until) && counts(reign)
+            };
+            self.reigns.get(&stay.shard)?.iter().find(lost)
+        };
+        stays.iter().find_map(lost)
     }
 
     /// Such a write.
@@ -491,10 +531,11 @@ impl Watched {
         }
         let lost = |write: Acknowledged| {
             let shard = shard(write.key);
-            let left = held.logs.get(&(store, shard))?.get(&write.key).copied().unwrap_or(0);
             let order = self.log_place(&write);
-            let gone =
-                left < order && order < u64::MAX && !restored.contains_key(&write.place.version);
+            let stay =
+                self.stays.of(write.key, order, shard).pop().filter(|at| at.until.is_none())?;
+            let left = held.logs.get(&(store, stay.shard))?.get(&write.key).copied().unwrap_or(0);
+            let gone = left < stay.place && !restored.contains_key(&write.place.version);
             (gone && self.lost_in_failover(&write, shard).is_none()).then(|| Loss::of(&write, None))
         };
         self.history.acknowledged().filter_map(lost).collect()

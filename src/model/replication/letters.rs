@@ -39,7 +39,7 @@ pub enum Cargo {
     /// To an observer: that caller knows.
     Known(Host, News),
     /// A key that moves to another shard.
-    Key(MovingKey),
+    Key(Box<MovingKey>),
     /// Something about messages of queues.
     Post(Box<Post>),
     /// Of a transaction, about one of its keys.
@@ -223,8 +223,10 @@ pub struct MovingKey {
     pub from: u16,
     /// The one that takes it.
     pub to: u16,
-    /// What was read of it.
+    /// What was read of it; where it has been taken by a log, with its place there.
     pub item: Item,
+    /// Of shards with logs: which sending it is.
+    pub number: u64,
     /// What is being done with it.
     pub step: Step,
 }
@@ -238,6 +240,8 @@ pub enum Step {
     Write,
     /// That was done.
     Taken,
+    /// It was not, by a replica that does not lead: who does, if one is known to.
+    Refused(Option<Peer>),
 }
 
 /// Who leads a shard, as callers are told.

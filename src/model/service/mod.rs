@@ -25,6 +25,7 @@ mod environments;
 pub mod facts;
 mod feeding;
 pub mod greets;
+mod handing;
 mod holds;
 pub mod inbound;
 pub mod instr;

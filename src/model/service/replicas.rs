@@ -159,6 +159,9 @@ impl Server {
         if self.backups.is_some() && self.is_restoring(slot, world) {
             return;
         }
+        if self.moving.is_some() && self.is_moved_at_replica(slot, point, world) {
+            return;
+        }
         let (phase, write) = match point {
             Point::Arrived { write } => (Phase::Arrived, write),
             Point::Worked { write } => (Phase::Worked, write),
@@ -204,6 +207,9 @@ impl Server {
             operation.since = tokens.since(slot, unit, write);
             operation.context = tokens.context(slot, unit);
         }
+        if self.moving.is_some() && !write {
+            operation.since = self.knows_of_key(inst, key, operation.since);
+        }
         self.tell_replica(inst, world, |process, cx| process.operation(&operation, phase, cx));
     }
 
@@ -248,6 +254,7 @@ impl Server {
             Some(Cargo::Fed(_)) => self.hears_of_feed(slot, world),
             Some(Cargo::Kept(_)) => self.hears_of_backup(slot, world),
             Some(Cargo::Part(_)) => self.part_came(slot, world),
+            Some(Cargo::Key(_)) => self.takes_key(slot, world),
             _ => self.told_other(slot, world),
         }
     }
@@ -278,7 +285,7 @@ impl Server {
                     *other != caller || told.leader / group.each != shard || told.epoch > news.epoch
                 });
             }
-            Cargo::Key(moved) => self.key_moves(moved, world),
+            Cargo::Key(moved) => self.key_moves(inst, *moved, world),
             Cargo::Message(..)
             | Cargo::Post(_)
             | Cargo::Part(_)
@@ -305,6 +312,9 @@ impl Server {
             }
             if self.backups.is_some() {
                 return self.backup_due(slot, world);
+            }
+            if self.moving.is_some() {
+                return self.moves_on(slot, world);
             }
             if let Some(broker) = self.log_clock(slot) {
                 self.log_timed(broker, world);
@@ -403,7 +413,7 @@ impl Server {
     #[cold]
     #[inline(never)]
     fn answer_badly(&mut self, slot: Slot, answer: Answer, world: &mut World) {
-        if self.enters_nothing(slot, answer, world) {
+        if self.enters_nothing(slot, answer, world) || self.enters_no_key(slot, answer, world) {
             return;
         }
         if matches!(world.post_of(slot), Some(Post::Put(..))) {
@@ -508,7 +518,7 @@ impl Server {
         if self.backups.is_some() {
             self.backups_hear(inst, note, world);
         }
-        beside
+        beside | (self.moving.is_some() && self.moves_hear(inst, note, world))
     }
 
     // ---- who leads -----------------------------------------------------------------------------

@@ -25,6 +25,7 @@ use crate::{
             backups::{Backups, Pace, Parts},
             copies::Copies,
             feed::{Feeding, Feeds, Intake},
+            handing::Handing,
             moving::Moving,
             promises::Promises,
             relays::Relays,
@@ -48,11 +49,16 @@ impl StoreSpec {
 impl StoreSpec {
     /// Its keys, if they move.
     fn moving(&self, path: &str, server: &Server, assembly: &mut Assembly<'_>) -> Option<Moving> {
+        let facts = self.facts();
+        let logs = facts.replicas.map(|replicas| {
+            let shards = facts.serving() / replicas.each.max(1);
+            Handing::new(shards as u16, replicas.each as u16, assembly.names.tracked.once)
+        });
         let rate = self.shards.as_ref().and_then(|shards| shards.move_)?;
         let pace = ((1e9 / rate.0).max(1.0) as u64, self.keys.map_or(0, |keys| keys.0));
         let size = (self.shard_count(), server.instances.len());
         let value = self.size_of_value(path, assembly);
-        self.moves_keys().then(|| Moving::new(hash_str(0, path), pace, size, value))
+        self.moves_keys().then(|| Moving::new((hash_str(0, path), pace), size, value, logs))
     }
 
     /// Its backups, if it has some.
@@ -140,6 +146,15 @@ impl StoreSpec {
                 let decided = compiler.emit(Instr::Point(Point::Entry)) as u16;
                 compiler.emit(Instr::Point(Point::Entered));
                 compiler.program.own.extend([asked, decided]);
+            }
+            if self.replication.is_some() && self.moves_keys() {
+                // In the order `service/handing.rs` knows.
+                let demand = compiler.demand(write, "/write");
+                let asked = compiler.emit(Instr::Point(Point::Entry)) as u16;
+                compiler.emit(Instr::Work(demand));
+                compiler.emit(Instr::Point(Point::Entry));
+                compiler.emit(Instr::Point(Point::Entered));
+                compiler.program.own.push(asked);
             }
         } else if self.backup.is_some() {
             works_and_timer(compiler, &[], Point::Told);
@@ -277,7 +292,8 @@ impl Built for StoreSpec {
         server.overheard = server.relays.is_some()
             || server.promises.is_some()
             || server.feeding.is_some()
-            || server.backups.is_some();
+            || server.backups.is_some()
+            || server.moving.is_some();
         Box::new(server)
     }
 }

@@ -9,6 +9,7 @@ mod check_view;
 pub mod committed;
 pub mod copies;
 pub mod feed;
+pub mod handing;
 pub mod kept;
 pub mod moving;
 pub mod promises;
@@ -313,6 +314,9 @@ impl Kind for StoreSpec {
         match effect {
             Effect::Corrupt(_) if self.backup.is_some() => {
                 Some("damage to a store with a backup is not supported yet")
+            }
+            Effect::Corrupt(_) if self.replication.is_some() && self.moves_keys() => {
+                Some("damage to replicas and keys that move to other shards do not go together yet")
             }
             Effect::Corrupt(_) => {
                 let several = self.replication.as_ref().and_then(|own| own.multi_leader.as_ref());
