@@ -87,6 +87,7 @@ mod reference;
 mod replicas;
 mod reported;
 mod resharding;
+mod resharding_of_logs;
 mod resilience;
 mod resources;
 mod restored_replicas;

@@ -36,7 +36,7 @@ impl Observer {
     /// A shard has given a place in its log to a key that comes from another one.
     pub fn entered(&mut self, (store, shard): (NodeId, u16), order: u64) {
         if let Some(watched) = self.stores.get_mut(&store) {
-            watched.gave(shard, order);
+            watched.reigns.gave(shard, order);
         }
     }
 

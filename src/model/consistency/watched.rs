@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 use super::{
     backed_up::BackedUp,
     held::Holdings,
-    stays::{Stay, Stays},
+    reigns::{Reign, Reigns},
 };
 use crate::{
     engine::random::mix,
@@ -20,7 +20,6 @@ use crate::{
         ids::NodeId,
         probe::{ConsistencyMeasured, Loss},
     },
-    replication::{place, term_of},
 };
 
 /// A store that is followed.
@@ -31,12 +30,8 @@ pub(super) struct Watched {
     pub(super) vectors: Option<Box<Vectors>>,
     /// Versions accepted so far.
     accepted: u64,
-    /// By shard of a store whose replicas have leaders: how each reign began.
-    reigns: BTreeMap<u16, Vec<Reign>>,
-    /// The last place given in each term of each shard.
-    last: BTreeMap<(u16, u64), u64>,
-    /// Where keys stood that went from log to log.
-    stays: Stays,
+    /// Of a store whose replicas have leaders.
+    pub(super) reigns: Reigns,
     /// Of stores without leaders: versions, each with one that whoever took it knew of.
     knew: HashTable<(u64, u64)>,
     /// The measured span has begun, as far as operations tell, and when.
@@ -78,27 +73,6 @@ struct Attempts {
     at: BTreeMap<u64, u64>,
     /// What was done, of which key, by which versions, and their places; and whether in the measured span.
     done: BTreeMap<(u64, u64, u64, u64), bool>,
-}
-
-/// How a leader began.
-#[derive(Clone, Copy, Debug)]
-struct Reign {
-    /// The least place it gives.
-    first: u64,
-    /// The last place of what it began with.
-    began_with: u64,
-    /// It goes on in a term that had begun: then what was acknowledged after this instant, ns, is of its own. Whoever has
-    /// lost all gives the same places again.
-    since: Option<u64>,
-    /// When it began, ns.
-    at: u64,
-}
-
-impl Reign {
-    /// What has this place was written before it, and it began without that.
-    fn lost(&self, order: u64) -> bool {
-        order < self.first && order > self.began_with
-    }
 }
 
 /// What the damage to copies takes.
@@ -144,9 +118,7 @@ impl Watched {
             vectors: (told == Told::Vector)
                 .then(|| Box::new(Vectors::new(settings.keys, settings.horizon_ns))),
             accepted: 0,
-            reigns: BTreeMap::new(),
-            last: BTreeMap::new(),
-            stays: Stays::default(),
+            reigns: Reigns::default(),
             knew: HashTable::new(),
             measures: false,
             from: 0,
@@ -208,7 +180,7 @@ impl Watched {
 
     /// No replica of a shard has anything any more, but that can be restored.
     pub(super) fn loses_shard(&mut self, shard: u16, now: u64) {
-        let of_log = self.last.iter().filter(|((of, _), _)| *of == shard).map(|(_, last)| *last);
+        let of_log = self.reigns.last(shard).into_iter();
         let by_stamp = self.history.placed().filter(|_| self.by_stamp).map(|(_, p)| p.order);
         let upto = of_log.chain(by_stamp).max().unwrap_or(0);
         self.backed_up.lost(shard, None, (upto, now));
@@ -243,8 +215,7 @@ impl Watched {
     pub(super) fn placed(&mut self, log: Option<u16>, (key, version): (u64, u64), order: u64) {
         let mut order = order;
         if let Some(shard) = log {
-            self.gave(shard, order);
-            order = self.stays.place(key, shard, order);
+            order = self.reigns.place(shard, key, order);
         }
         self.behind.remove(&version);
         if let Some(place) = self.late.get_mut(&version) {
@@ -260,11 +231,6 @@ impl Watched {
         self.place((key, version), order);
     }
 
-    /// A shard has given a place in its log.
-    pub(super) fn gave(&mut self, shard: u16, order: u64) {
-        self.last.insert((shard, term_of(order)), order);
-    }
-
     /// A key, of which this is the newest version, went to another shard, in whose log that has this place.
     pub(super) fn moved(
         &mut self,
@@ -276,9 +242,7 @@ impl Watched {
             None => self.history.place(key, version).map(|place| place.order),
             Some(late) => *late,
         };
-        let of_log = self.last.range((shards.0, 0)..=(shards.0, u64::MAX));
-        let last = of_log.map(|(_, last)| *last).max().unwrap_or(0);
-        self.stays.moves(key, shards, (newest.unwrap_or(0), order), (last, now));
+        self.reigns.moved(key, shards, (newest.unwrap_or(0), order), now);
     }
 
     fn place(&mut self, (key, version): (u64, u64), order: u64) {
@@ -316,8 +280,8 @@ impl Watched {
         let stays = |((_, key, _, order), _): &(&(u64, u64, u64, u64), &bool)| {
             let shard = shard(*key);
             // What was acknowledged since does not matter here: it is of another life of the leader.
-            let lost = |reign: &Reign| reign.since.is_none();
-            self.reign_without(&self.stays.of(*key, *order, shard), lost).is_none()
+            let counts = |reign: &Reign| reign.since.is_none();
+            self.reigns.first_without((*key, *order), shard, counts).is_none()
                 && self.backed_up.takes((*key, *order), shard).is_none()
         };
         let stays: Vec<_> = done.filter(stays).collect();
@@ -330,11 +294,8 @@ impl Watched {
     }
 
     /// A leader of a shard began its term with entries up to this place.
-    pub(super) fn began(&mut self, shard: u16, (term, began_with): (u64, u64), now: u64) {
-        let before = self.last.get(&(shard, term));
-        let first = before.map_or(place(term, 0), |last| last + 1);
-        let since = before.map(|_| now);
-        self.reigns.entry(shard).or_default().push(Reign { first, began_with, since, at: now });
+    pub(super) fn began(&mut self, shard: u16, how: (u64, u64), now: u64) {
+        self.reigns.began(shard, how, now);
     }
 
     /// Whoever took a version knew of an older one.
@@ -461,8 +422,7 @@ impl Watched {
         let lost = |write: Acknowledged| {
             let Place { order, version } = write.place;
             let shard = shard(write.key);
-            let of_log =
-                self.last.range((shard, 0)..).next().is_some_and(|((of, _), _)| *of == shard);
+            let of_log = self.reigns.last(shard).is_some();
             let order = if of_log { self.log_place(&write) } else { order };
             let at = self.backed_up.takes((write.key, order), shard)?;
             let waits = self.behind.contains_key(&version);
@@ -483,19 +443,7 @@ impl Watched {
     /// The first later term that began with a log without an acknowledged write of an earlier one.
     fn first_without(&self, write: &Acknowledged, shard: u16) -> Option<&Reign> {
         let of_others = |reign: &Reign| reign.since.is_none_or(|since| write.at < since);
-        self.reign_without(&self.stays.of(write.key, self.log_place(write), shard), of_others)
-    }
-
-    /// The first term that began without what stood there, of those that count.
-    fn reign_without(&self, stays: &[Stay], counts: impl Fn(&Reign) -> bool) -> Option<&Reign> {
-        let lost = |stay: &Stay| {
-            let (place, until) = (stay.place, stay.until);
-            let lost = |reign: &&Reign| {
-                reign.lost(place) && until.is_none_or(|until| reign.at <= until) && counts(reign)
-            };
-            self.reigns.get(&stay.shard)?.iter().find(lost)
-        };
-        stays.iter().find_map(lost)
+        self.reigns.first_without((write.key, self.log_place(write)), shard, of_others)
     }
 
     /// Such a write.
@@ -532,8 +480,7 @@ impl Watched {
         let lost = |write: Acknowledged| {
             let shard = shard(write.key);
             let order = self.log_place(&write);
-            let stay =
-                self.stays.of(write.key, order, shard).pop().filter(|at| at.until.is_none())?;
+            let stay = self.reigns.stands(write.key, order, shard)?;
             let left = held.logs.get(&(store, stay.shard))?.get(&write.key).copied().unwrap_or(0);
             let gone = left < stay.place && !restored.contains_key(&write.place.version);
             (gone && self.lost_in_failover(&write, shard).is_none()).then(|| Loss::of(&write, None))

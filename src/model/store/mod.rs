@@ -151,8 +151,9 @@ pub struct ShardsSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<ShardBy>,
     /// How many keys a shard hands over per second when a planned change (`set`) of `count` gives them another one: each is
-    /// read, sent and written, and served where it was until it has come. Required for such a change; a shard that cannot
-    /// keep up hands over fewer.
+    /// read, sent and written, and served where it was until it has come. With `replication` (`leader_follower`, `raft`) whoever
+    /// leads hands it over, and whoever leads where it goes enters it in the log there. Required for such a change; a shard that
+    /// cannot keep up hands over fewer.
     #[serde(rename = "move", default, skip_serializing_if = "Option::is_none")]
     pub move_: Option<Rate>,
 }
