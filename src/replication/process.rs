@@ -117,6 +117,15 @@ impl Process {
         }
     }
 
+    /// Whether that is as safe as a write is before it is answered, at this time of its clock.
+    pub fn is_settled(&self, key: u64, now: u64) -> bool {
+        match self {
+            Self::Replica(replica) => replica.is_settled(key, now),
+            Self::Raft(replica) => replica.is_settled(key),
+            Self::MultiLeader(_) | Self::Quorum(_) | Self::Observer(_) => false,
+        }
+    }
+
     /// The place of a version in such a log, if it is known to have one.
     pub fn done(&self, version: u64) -> Option<u64> {
         match self {

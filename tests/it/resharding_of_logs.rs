@@ -169,39 +169,42 @@ fn a_follower_that_has_not_heard_of_a_key_does_not_answer_for_it() {
 fn schedule(copies: &str, seed: u64) -> String {
     let mut state = seed;
     let mut below = |n: u64| next(&mut state) % n;
-    let (from, to) = [(1, 2), (2, 3), (3, 5), (4, 3), (3, 1)][below(5) as usize];
+    let (from, to) = [(1, 2), (2, 3), (3, 5), (4, 3), (3, 1), (2, 1)][below(6) as usize];
     let by = ["hash", "consistent_hash(vnodes=100)", "range"][below(3) as usize];
     let mut faults =
         vec![format!("{{id: grow, at: 3s, set: {{nodes.db.store.shards.count: {to}}}}}")];
-    for i in 0..=below(5) {
-        let (at, lasts) = (2_000 + below(6_000), 100 + below(2_500));
+    for i in 0..2 + below(5) {
+        let (at, lasts) = (2_000 + below(5_000), 100 + below(3_000));
         let instance = format!("instances: [{}]", below(3 * from.max(to)));
         let which = ["replica: leader", "replica: 1", "replica: [0, 2]", &instance];
         let which = which[below(4) as usize];
-        let what = match below(8) {
-            0 => "partition: {between: [[a], [b, c]]}".to_owned(),
+        let zones = ["[a], [b, c]", "[b], [a, c]", "[c], [a, b]"][below(3) as usize];
+        let what = match below(9) {
+            0 => format!("partition: {{between: [{zones}]}}"),
             1 => "partition: {from: [a], to: [b, c]}".to_owned(),
-            2 => "loss: {between: [[a], [b, c]], fraction: 30%}".to_owned(),
-            3 => "duplicate: {between: [[a], [b, c]], fraction: 30%}".to_owned(),
-            4 => format!("pause: {{node: db, {which}}}"),
-            5 => format!("crash: {{node: db, {which}, process: true}}"),
+            2 => format!("loss: {{between: [{zones}], fraction: 40%}}"),
+            3 => format!("duplicate: {{between: [{zones}], fraction: 50%}}"),
+            // What is sent again after a second may come before what was sent first.
+            4 => format!("latency: {{between: [{zones}], add: exp(mean=600ms)}}"),
+            5 => format!("pause: {{node: db, {which}}}"),
+            6 => format!("crash: {{node: db, {which}, process: true}}"),
             _ => format!("crash: {{node: db, {which}}}"),
         };
         faults.push(format!("{{id: f{i}, at: {at}ms, for: {lasts}ms, {what}}}"));
     }
-    if below(3) == 0 {
+    if below(2) == 0 {
         faults
             .push("{id: again, at: 4s, for: 3s, set: {nodes.db.store.shards.count: 4}}".to_owned());
     }
-    let reads = pick(&mut state, ["", ", zones: [a, b, c]"]);
+    let keys = pick(&mut state, ["zipf(n=60 s=0.6)", "uniform(n=20)"]);
     format!(
         "windtunnel: 1\nname: schedule\nduration: 30s\nseed: {seed}\n\
          topology: {{regions: {{r: [a, b, c]}}}}\nnetwork: {{same_zone: 0.2ms, same_region: exp(mean=3ms)}}\n\
-         clients: {{users: {{arrivals: poisson(150/s){reads}, keys: zipf(n=60 s=0.6), timeout: 400ms, \
+         clients: {{users: {{zones: [a, b, c], arrivals: poisson(150/s), keys: {keys}, timeout: 400ms, \
          retry: {{attempts: 3, backoff: constant(20ms)}}, idempotent: true, \
-         operations: {{get: {{read: db, share: 50%}}, put: {{write: db, share: 50%}}}}}}}}\n\
-         nodes:\n  db: {{store: {{zones: [a, b, c], shards: {{count: {from}, by: {by}, move: 20/s}}, keys: 60, \
-         read: exp(mean=1ms), write: exp(mean=2ms), cores: 1, replication: {{{copies}}}}}}}\nfaults: [{}]\n",
+         operations: {{get: {{read: db, share: 40%}}, put: {{write: db, share: 60%}}}}}}}}\n\
+         nodes:\n  db: {{store: {{zones: [a, b, c], shards: {{count: {from}, by: {by}, move: 20/s}}, keys: 20, \
+         read: exp(mean=1ms), write: exp(mean=2ms), cores: 2, replication: {{{copies}}}}}}}\nfaults: [{}]\n",
         faults.join(", ")
     )
 }

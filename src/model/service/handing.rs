@@ -8,6 +8,7 @@ use crate::{
         consistency::tokens::Token,
         ids::Slot,
         replication::letters::{Cargo, Envelope, MovingKey, Step},
+        span::Span,
         world::{World, unpack},
     },
     replication::{Act, Answer, Known, Note, Operation, Peer, Phase, Protocol, Ticket, data::Item},
@@ -15,6 +16,8 @@ use crate::{
 
 /// Place among what such a store does unasked: a key comes.
 const ASKED: usize = TIMER + 1;
+/// How long until it is asked again whether what is to be sent is safe, ns.
+const LOOK_AGAIN: u64 = 1_000_000;
 
 impl Server {
     // ---- whoever takes a key ------------------------------------------------------------------
@@ -44,9 +47,8 @@ impl Server {
         let (key, version) = if phase == Phase::Arrived {
             (moved.key, 1)
         } else {
-            logs.enters(moved.key, moved.number, moved.item.version)
+            logs.enters(slot, moved.key, (moved.number, moved.item.version))
         };
-        logs.entering = (phase == Phase::Worked).then_some(slot);
         let ticket = Ticket { slot, id };
         let operation = Operation {
             ticket,
@@ -57,7 +59,7 @@ impl Server {
         };
         self.tell_replica(inst, world, |process, cx| process.operation(&operation, phase, cx));
         if let Some(logs) = self.moving.as_mut().and_then(|moving| moving.logs.as_mut()) {
-            logs.entering = None;
+            logs.has_entered();
         }
     }
 
@@ -88,6 +90,36 @@ impl Server {
 
     // ---- whoever hands it over ----------------------------------------------------------------
 
+    /// The time has come for the next key, or to look again whether one may be sent.
+    pub(super) fn moving_timed(&mut self, slot: Slot, world: &mut World) {
+        match key_at(slot, world) {
+            None => self.moves_on(slot, world),
+            Some(_) => self.told_replica(slot, world),
+        }
+    }
+
+    /// Whether what was read of a key may be lost yet: then it is not sent, and nobody may write the key until it has been.
+    pub(super) fn waits_for_log(
+        &mut self,
+        inst: Peer,
+        moved: MovingKey,
+        world: &mut World,
+    ) -> bool {
+        let (Some(moving), Some(group)) = (&mut self.moving, &self.group) else { return false };
+        let now = world.clock((self.node, inst)).steady;
+        if group.members[usize::from(inst)].process.is_settled(moved.key, now) {
+            return false;
+        }
+        if moving.closes(moved.from, moved.key, moved.number) {
+            let id = moving.next_id();
+            let slot =
+                world.own_frame((self.node, inst), (id, moved.key), Cargo::Key(Box::new(moved)));
+            world.begin_own(slot, self.program.own[TIMER]);
+            world.arm(slot, Span::of(LOOK_AGAIN));
+        }
+        true
+    }
+
     /// A key is served by another shard from now on, in whose log it has this place.
     pub(super) fn has_come(
         &mut self,
@@ -111,7 +143,7 @@ impl Server {
         let Some(logs) = &mut moving.logs else { return false };
         match *note {
             Note::Accepted { key, version, order } => {
-                let Some(slot) = logs.entering else {
+                let Some(slot) = logs.gets_place((key, version)) else {
                     logs.writes(key, version);
                     return false;
                 };

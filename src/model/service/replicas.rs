@@ -314,7 +314,7 @@ impl Server {
                 return self.backup_due(slot, world);
             }
             if self.moving.is_some() {
-                return self.moves_on(slot, world);
+                return self.moving_timed(slot, world);
             }
             if let Some(broker) = self.log_clock(slot) {
                 self.log_timed(broker, world);

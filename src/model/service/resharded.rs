@@ -140,6 +140,9 @@ impl Server {
 
     /// What was to be done with a key that moves is done, or heard of.
     pub(super) fn key_moves(&mut self, inst: u16, moved: MovingKey, world: &mut World) {
+        if moved.step == Step::Read && self.waits_for_log(inst, moved, world) {
+            return;
+        }
         let Some(moving) = &mut self.moving else { return };
         let MovingKey { key, from, to, item, number, step } = moved;
         let (node, way) = (self.node, world.routes[usize::from(self.node)].to_shards());

@@ -26,8 +26,8 @@ pub struct Handing {
     entered: BTreeMap<u64, u64>,
     /// Keys that have come to a shard, and where they stand in its log.
     places: BTreeMap<u64, (u16, u64)>,
-    /// The frame of the key that is being entered.
-    pub entering: Option<Slot>,
+    /// What is about to get its place in a log: its key and version there, and the frame of the key.
+    entering: Option<((u64, u64), Slot)>,
     /// Where entries stand of keys that nobody has written.
     bare: BTreeSet<u64>,
     /// If writes that were done are to be known when they are asked for again: the versions of each key, and those that were
@@ -108,14 +108,27 @@ impl Handing {
         self.entered.get(&key).is_none_or(|last| *last <= number)
     }
 
-    /// A key is entered as it was sent then, at this version; 0 if nobody has written it: what is written to the log.
-    pub fn enters(&mut self, key: u64, number: u64, version: u64) -> (u64, u64) {
+    /// The key of a frame is entered as it was sent then, at this version; 0 if nobody has written it: what is written to the
+    /// log.
+    pub fn enters(&mut self, slot: Slot, key: u64, (number, version): (u64, u64)) -> (u64, u64) {
         self.entered.insert(key, number);
-        if version != 0 {
-            return (key, version);
+        let mut entry = (key, version);
+        if version == 0 {
+            entry = (key ^ BARE, number);
+            self.bare.insert(entry.0);
         }
-        self.bare.insert(key ^ BARE);
-        (key ^ BARE, number)
+        self.entering = Some((entry, slot));
+        entry
+    }
+
+    /// A log has given a place to this: the frame of the key, if one comes by that.
+    pub fn gets_place(&mut self, entry: (u64, u64)) -> Option<Slot> {
+        self.entering.take_if(|(entering, _)| *entering == entry).map(|(_, slot)| slot)
+    }
+
+    /// What was to be entered has its place, or will have none.
+    pub fn has_entered(&mut self) {
+        self.entering = None;
     }
 
     /// Whether this is no key, but where an entry stands of one that nobody has written.
@@ -183,9 +196,11 @@ mod tests {
     fn what_was_sent_earlier_takes_no_later_ones_place() {
         let mut all = Handing::new(2, 1, true);
         let (first, second) = (all.next_number(), all.next_number());
-        assert_eq!(all.enters(7, second, 70), (7, 70));
+        assert_eq!(all.enters(3, 7, (second, 70)), (7, 70));
+        assert_eq!(all.gets_place((7, 71)), None);
+        assert_eq!((all.gets_place((7, 70)), all.gets_place((7, 70))), (Some(3), None));
         assert!(all.may_enter(7, second) && !all.may_enter(7, first) && all.may_enter(8, first));
-        let (at, _) = all.enters(8, first, 0);
+        let (at, _) = all.enters(4, 8, (first, 0));
         assert!(at != 8 && all.is_bare(at) && !all.is_bare(8));
         all.writes(7, 69);
         all.writes(7, 70);

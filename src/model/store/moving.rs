@@ -229,6 +229,14 @@ impl Moving {
         Some(Sending { key, number })
     }
 
+    /// A key cannot be sent as it is: from now on nobody may write it until it has been taken; whether it is still to be sent.
+    pub fn closes(&mut self, from: u16, key: u64, number: u64) -> bool {
+        let source = self.sources.get_mut(&from);
+        let flight = source.and_then(|source| source.under_way.get_mut(&key));
+        let flight = flight.filter(|flight| flight.number == number);
+        flight.map(|flight| flight.closed = true).is_some()
+    }
+
     /// A key that was read is sent to a shard: the instance that is asked there.
     pub fn sends(&mut self, from: u16, key: u64, to: u16) -> u16 {
         let Some(logs) = &self.logs else { return to };
