@@ -90,9 +90,9 @@ fn whoever_leads_next_goes_on_and_is_asked() {
         let found = results_of(&text, 1);
         assert_eq!(moved(&found, "keys"), moved(&calm, "keys"), "{which}");
         assert_eq!(number(&found, "nodes.db.elections.count"), 1.0, "{which}");
-        // Nothing moves until somebody leads again, and what was on its way is sent again after a second.
+        // Nothing moves until somebody leads again, and what was on its way is sent again after 5 s.
         let more = moved(&found, "time") - moved(&calm, "time");
-        assert!((0.1..2.0).contains(&more), "{which}: {more}");
+        assert!((0.1..5.0).contains(&more), "{which}: {more}");
         consistent(&found, &text);
     }
 }

@@ -18,9 +18,8 @@ use crate::{
     },
 };
 
-/// What has not been taken for so long is sent again, ns; where others may lead by then, sooner.
+/// What has not been taken for so long is sent again, ns.
 const AGAIN: u64 = 5_000_000_000;
-const AGAIN_TO_LOG: u64 = 1_000_000_000;
 /// So long at its rate is the time of which a shard has the keys under way at once, at most, ns.
 const UNDER_WAY: u64 = 1_000_000_000;
 
@@ -28,8 +27,6 @@ const UNDER_WAY: u64 = 1_000_000_000;
 #[derive(Clone, Copy, Debug)]
 struct Flight {
     since: u64,
-    /// When it is sent again, ns.
-    until: u64,
     /// Nobody may write it.
     closed: bool,
     /// Which sending it is, and which replica was asked, where there are several.
@@ -39,7 +36,7 @@ struct Flight {
 
 impl Flight {
     fn is_late(self, now: u64) -> bool {
-        now >= self.until
+        now >= self.since.saturating_add(AGAIN)
     }
 }
 
@@ -222,10 +219,8 @@ impl Moving {
             (source.another()?, false)
         };
         let number = self.logs.as_mut().map_or(0, Handing::next_number);
-        let again = if self.logs.is_some() { AGAIN_TO_LOG } else { AGAIN };
-        let until = now.saturating_add(again);
         source.sent.push_back((now, key));
-        source.under_way.insert(key, Flight { since: now, until, closed, number, asked: 0 });
+        source.under_way.insert(key, Flight { since: now, closed, number, asked: 0 });
         Some(Sending { key, number })
     }
 
