@@ -3,6 +3,8 @@
 //!
 //! **Invariant.** What a frame carries is taken out once, or dropped with it.
 
+use std::collections::BTreeMap;
+
 use crate::{
     cause::Cause,
     engine::random::mix,
@@ -261,6 +263,8 @@ pub struct Letters {
     pub(super) cargo: BySlot<Cargo>,
     /// The visit for a message that began last; none since somebody took it.
     begun: Option<Slot>,
+    /// As [`Cargo::Turn`], of callers that carry something else.
+    turns: BTreeMap<Slot, u16>,
 }
 
 impl Letters {
@@ -304,24 +308,35 @@ impl Letters {
             && !matches!(cargo, Cargo::None)
         {
             *cargo = Cargo::None;
+            self.turns.remove(&slot);
         }
     }
 
     /// How many attempts of the call that a frame is at have failed.
     pub fn turn(&self, slot: Slot) -> u16 {
-        if let Cargo::Turn(turn) = self.get(slot) { *turn } else { 0 }
+        match self.get(slot) {
+            Cargo::None => 0,
+            Cargo::Turn(turn) => *turn,
+            _ => self.turns.get(&slot).copied().unwrap_or(0),
+        }
     }
 
     /// One more attempt of it has failed.
     pub fn take_turn(&mut self, slot: Slot) {
         let turn = self.turn(slot).saturating_add(1);
-        self.put(slot, Cargo::Turn(turn));
+        match self.get(slot) {
+            Cargo::None | Cargo::Turn(_) => self.put(slot, Cargo::Turn(turn)),
+            // A visit for a message, say, which has to be answered.
+            _ => drop(self.turns.insert(slot, turn)),
+        }
     }
 
     /// The call is over, and was answered well.
     pub fn end_turns(&mut self, slot: Slot) {
-        if matches!(self.get(slot), Cargo::Turn(_)) {
-            self.put(slot, Cargo::None);
+        match self.get(slot) {
+            Cargo::None => {}
+            Cargo::Turn(_) => self.put(slot, Cargo::None),
+            _ => drop(self.turns.remove(&slot)),
         }
     }
 
@@ -513,7 +528,9 @@ impl World {
     /// Likewise; it has nothing to do with them any more.
     pub fn take_post(&mut self, slot: Slot) -> Option<Post> {
         self.post_of(slot)?;
-        match self.letters.as_mut()?.take(slot) {
+        let letters = self.letters.as_mut()?;
+        letters.turns.remove(&slot);
+        match letters.take(slot) {
             Cargo::Post(post) => Some(*post),
             _ => None,
         }
