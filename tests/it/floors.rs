@@ -243,6 +243,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "store/committed",
             "store/copies",
             "store/feed",
+            "store/shown",
             "store/moving",
             "store/promises",
             "store/records",

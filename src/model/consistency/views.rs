@@ -207,11 +207,17 @@ impl Observer {
     #[cold]
     #[inline(never)]
     pub(super) fn broken_at(&self, store: NodeId, broken: Violations) -> Violations {
-        let is_view = self.views.as_ref().is_some_and(|views| views.source(store).is_some());
-        if !is_view {
+        if !self.is_view(store) {
             return broken;
         }
         Violations { monotonic_writes: 0, writes_follow_reads: 0, ..broken }
+    }
+
+    /// Whether a store shows what others hold: what is held there has its place and its fate at the source.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn is_view(&self, store: NodeId) -> bool {
+        self.views.as_ref().is_some_and(|views| views.source(store).is_some())
     }
 
     /// A version of a store that may be a source got its place.

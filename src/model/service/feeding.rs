@@ -244,6 +244,7 @@ impl Server {
     #[inline(never)]
     pub(super) fn feeds_hear(&mut self, inst: u16, note: &Note, world: &mut World) {
         let now = world.now();
+        self.shows(inst, note, world);
         if let Note::Accepted { key, version, order } = *note {
             return self.feeds_on(inst, (key, version, order), world);
         }
@@ -261,6 +262,31 @@ impl Server {
         }
         let shard = out.shard(inst);
         self.feeds(shard, world);
+    }
+
+    /// A replica of a view has something to say: what has come to it.
+    fn shows(&mut self, inst: u16, note: &Note, world: &mut World) {
+        let (now, node) = (world.now(), self.node);
+        let (Some(feeding), Some(group)) = (&mut self.feeding, &self.group) else { return };
+        let (Some(shown), Some(data)) = (&mut feeding.shown, &mut world.data) else { return };
+        let mut comes =
+            |(key, before, version)| data.comes_to_view(node, key, (before, version), now);
+        match *note {
+            Note::Accepted { key, version, order } => {
+                shown.accepted(inst, (key, version, order)).map(&mut comes);
+            }
+            Note::Committed { order } => {
+                while let Some(one) = shown.committed(inst, order) {
+                    comes(one);
+                }
+            }
+            Note::StepsDown { .. } => shown.leads_no_more(inst),
+            Note::Leads { term, began_with } => {
+                let process = &group.members[usize::from(inst)].process;
+                shown.leads((inst, process), (term, began_with));
+            }
+            _ => {}
+        }
     }
 
     // ---- ends ---------------------------------------------------------------------------------
@@ -283,6 +309,9 @@ impl Server {
     /// The process of an instance is gone.
     pub(super) fn crash_feeding(&mut self, inst: u16) {
         let Some(feeding) = &mut self.feeding else { return };
+        if let Some(shown) = &mut feeding.shown {
+            shown.leads_no_more(inst);
+        }
         if let Some(out) = &mut feeding.out {
             out.crash(inst);
         }

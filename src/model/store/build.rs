@@ -11,7 +11,7 @@ use crate::{
         ids::NodeId,
         kind::{Kind, Verb},
         node::Node,
-        replication::RebuildSpec,
+        replication::{RebuildSpec, group::Group},
         service::{
             Discipline,
             build::Shape,
@@ -28,6 +28,7 @@ use crate::{
             moving::Moving,
             promises::Promises,
             relays::Relays,
+            shown::Shown,
         },
     },
 };
@@ -89,7 +90,12 @@ impl StoreSpec {
     ) -> Option<Feeding> {
         let (names, site) = (assembly.names, Assembly::site(path));
         let fed = names.fed_by(id);
-        if fed.is_empty() && self.lag_of_view().is_none() {
+        let group = server.group.as_deref();
+        let is_view = |group: &&Group| names.views().contains_key(&group.node);
+        let shown = group
+            .filter(is_view)
+            .map(|group| Shown::new((self.shard_count() as usize, group.each), group.led));
+        if fed.is_empty() && self.lag_of_view().is_none() && shown.is_none() {
             return None;
         }
         let lag = |view: NodeId| {
@@ -100,7 +106,7 @@ impl StoreSpec {
             ))
         };
         let views: Vec<_> = fed.iter().copied().filter_map(lag).collect();
-        let each = server.group.as_ref().map(|group| group.each);
+        let each = group.map(|group| group.each);
         let value = self.size_of_value(path, assembly);
         let shards = self.shard_count() as usize;
         let out = (!views.is_empty()).then(|| Feeds::new(site, (shards, each), views, value));
@@ -114,7 +120,7 @@ impl StoreSpec {
             Some(Intake::new(site, of, cores, server.instances.len()))
         });
         let timer = server.program.own.len().saturating_sub(1);
-        Some(Feeding { out, intake, timer, apply: timer.saturating_sub(1) })
+        Some(Feeding { shown, out, intake, timer, apply: timer.saturating_sub(1) })
     }
 
     /// What shards do unasked: replicas, those whose keys move, those who take part in transactions, relays.
@@ -268,7 +274,9 @@ impl Built for StoreSpec {
         server.moving = self.moving(path, &server, assembly).map(Box::new);
         server.group = self.group(id, path, assembly).map(Box::new);
         server.feeding = self.feeding((id, path), &server, assembly).map(Box::new);
-        let others = if server.feeding.is_some() { RELAYS + FEEDING } else { RELAYS };
+        let feeds =
+            server.feeding.as_ref().is_some_and(|own| own.out.is_some() || own.intake.is_some());
+        let others = if feeds { RELAYS + FEEDING } else { RELAYS };
         let own = (server.program.own.len().saturating_sub(others), Assembly::site(path));
         let each = server.group.as_ref().map(|group| group.each);
         let shards = server.group.as_ref().map(|group| group.serving / usize::from(group.each));

@@ -67,9 +67,15 @@ impl View<'_> {
                 let message =
                     "each leader of a view would write by itself what another store has ordered";
                 problems.error_help("E-CONFLICT", path, message, "leave out one of them");
-            } else {
-                let message = "a view with `replication` is not supported yet";
-                problems.error_help("E-UNSUPPORTED", path, message, "one copy of each shard");
+            } else if spec.lag_of_view().is_some() {
+                let message =
+                    "a log that feeds a view, and `replication` of that, do not go together yet";
+                problems.error_help(
+                    "E-UNSUPPORTED",
+                    path,
+                    message,
+                    "`view_of: name`, written by consumers",
+                );
             }
         }
         let led = own

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::committed::Committed;
+use super::{committed::Committed, shown::Shown};
 use crate::{
     engine::random::mix,
     model::{
@@ -465,9 +465,11 @@ impl Coming {
     }
 }
 
-/// What a store has to do with logs that feed views.
+/// What a store has to do with views, and with logs that feed them.
 #[derive(Debug, Default)]
 pub struct Feeding {
+    /// It is one, with replicas.
+    pub shown: Option<Shown>,
     /// Its own log feeds some.
     pub out: Option<Feeds>,
     /// It is one.

@@ -15,6 +15,7 @@ pub mod promises;
 pub mod records;
 pub mod relays;
 pub mod sender;
+pub mod shown;
 pub mod view;
 
 use std::{fmt, str::FromStr};
