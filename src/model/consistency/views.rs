@@ -62,6 +62,11 @@ impl Views {
         self.source(store).or_else(is_source)
     }
 
+    /// Whether a store is one of those of a design, or a source of one.
+    pub(super) fn touch(all: Option<&Self>, store: NodeId) -> bool {
+        all.is_some_and(|all| all.root(store).is_some())
+    }
+
     /// What is known for a frame.
     pub fn known(&self, slot: Slot) -> Vec<Shown> {
         self.known.get(&slot).cloned().unwrap_or_default()
