@@ -3,8 +3,11 @@
 use serde_json::Value;
 
 use crate::{
+    bad_input::check_in,
     design::{number, results_of},
-    views::{at_search, near, shop, view},
+    determinism::{assert_same, bytes_of_run},
+    transactions::{next, pick, schedule},
+    views::{at_search, fed, near, shop, view},
 };
 
 /// A view whose copies follow one another so.
@@ -220,4 +223,310 @@ fn sessions_are_not_promised_what_nobody_brought_to_a_view() {
     let found = results_of(text, 1);
     let missed = at_search(&found, "read_your_writes_violations");
     assert!(missed > 1_000.0, "{missed}");
+}
+
+// ---- fed by logs ------------------------------------------------------------------------------
+
+/// Copies of a view of which one leads.
+const LED: [&str; 6] = [
+    "raft: {replicas: 3}",
+    "raft: {replicas: 3, fsync: exp(mean=3ms)}",
+    "leader_follower: {followers: 2, lag: 300ms, failover: {detect: 500ms}}",
+    "leader_follower: {followers: 2, ack: sync, failover: {detect: 500ms, fencing: true}}",
+    "leader_follower: {followers: 1, ack: semi_sync(timeout=200ms), lag: 50ms}",
+    ONE,
+];
+
+const ONE: &str = "raft: {replicas: 1}";
+
+/// What can go wrong with a view, its source, and what is between them.
+fn harm(state: &mut u64) -> String {
+    let which = pick(
+        state,
+        [
+            "replica: leader",
+            "replica: leader, process: true",
+            "replica: 1",
+            "replica: leader, lose_data: true",
+            "shard: 0",
+            "shard: 0, lose_data: true",
+        ],
+    );
+    let source = pick(state, ["shard: 0", "shard: 1, process: true"]);
+    let [zone, others, other] =
+        [["a", "b, c", "b"], ["b", "a, c", "c"], ["c", "a, b", "a"]][(next(state) % 3) as usize];
+    let between = pick(state, ["between: [[orders], [search]]", "between: [[a], [b, c]]"]);
+    match next(state) % 11 {
+        0..=2 => format!("crash: {{node: search, {which}}}"),
+        3 => "crash: {node: search, lose_data: true}".to_owned(),
+        4 => format!("crash: {{node: orders, {source}}}"),
+        5 => format!("partition: {{between: [[{zone}], [{others}]]}}"),
+        6 => format!("partition: {{from: [{zone}], to: [{other}]}}"),
+        7 => format!("loss: {{{between}, fraction: 20%}}"),
+        8 => "pause: {node: search, shard: 1}".to_owned(),
+        9 => format!("duplicate: {{{between}, fraction: 50%}}"),
+        _ => format!("latency: {{{between}, add: exp(mean=100ms)}}"),
+    }
+}
+
+/// Keys of a source are written until 20 s, and read at its view when all is quiet.
+fn under_faults(source: &str, copies: &str, rest: &str, seed: u64) -> String {
+    let faults = schedule(seed, harm);
+    format!(
+        "windtunnel: 1\nname: shop\nduration: 34s\nwarm_up: 30s\nseed: {seed}\n\
+         topology: {{regions: {{eu: [a, b, c]}}}}\nnetwork: {{same_zone: exp(mean=1ms), same_region: exp(mean=2ms)}}\n\
+         clients:\n  \
+         writers: {{arrivals: poisson(100/s), keys: uniform(n=200), zones: [a], load: [{{at: 0s, factor: 1}}, {{at: 20s, factor: 0}}], timeout: 1s, operations: {{put: {{write: orders}}}}}}\n  \
+         readers: {{arrivals: constant(200/s), keys: sequential(n=200), zones: [a], load: [{{at: 0s, factor: 0}}, {{at: 30s, factor: 1}}], timeout: 1s, operations: {{look: {{read: search}}}}}}\n\
+         nodes:\n  \
+         orders: {{store: {{read: 1ms, write: 1ms, cores: 8, shards: {{count: 2}}, zones: [a, b, c]{source}}}}}\n  \
+         search: {{store: {{view_of: {{store: orders, lag: exp(mean=20ms)}}, read: 1ms, write: 1ms, apply: exp(mean=2ms), cores: 8, shards: {{count: 2}}, zones: [a, b, c], replication: {{{copies}}}{rest}}}}}\n{}\n",
+        if copies == ONE { faults.replace("replica: 1", "replica: 0") } else { faults }
+    )
+}
+
+#[test]
+fn a_view_with_replicas_is_as_its_source_when_all_is_over() {
+    let sources = [
+        "",
+        ", replication: {raft: {replicas: 3}}",
+        ", replication: {leader_follower: {followers: 2, ack: sync, failover: {detect: 500ms}}}",
+    ];
+    let mut seed = 0;
+    let mut again = 0.0;
+    for copies in LED {
+        for source in sources {
+            for rest in ["", ", apply_cores: 4"] {
+                for _ in 0..6 {
+                    seed += 1;
+                    let text = under_faults(source, copies, rest, seed);
+                    let found = results_of(&text, 1);
+                    let reads = at_search(&found, "operations.read");
+                    assert!(reads > 790.0, "{reads}\n{text}");
+                    assert_eq!(at_search(&found, "stale_reads"), 0.0, "of {reads}\n{text}");
+                    again += view(&found, "applied");
+                }
+            }
+        }
+    }
+    // All of it came before anybody looked.
+    assert_eq!(again, 0.0);
+}
+
+#[test]
+fn a_view_of_one_replica_is_fed_as_one_of_one_copy() {
+    let text = fed(", apply: exp(mean=20ms), apply_cores: 4", "");
+    let one = seen(&results_of(&text, 1));
+    for alone in ALONE {
+        assert_eq!(seen(&results_of(&copied(&text, alone), 1)), one, "{alone}");
+    }
+}
+
+#[test]
+fn a_log_feeds_whoever_leads_and_that_one_its_followers() {
+    // 40 ms of lag, 1 ms on its way, 4 ms of work; then to the others and back.
+    let constant = |text: String| text.replace("poisson(20/s)", "constant(20/s)");
+    let text = constant(fed(", apply: 4ms", ""));
+    for (copies, more) in [
+        ("leader_follower: {followers: 2, ack: sync}", 0.0),
+        ("raft: {replicas: 3}", 2.0),
+        ("raft: {replicas: 3, fsync: 4ms}", 6.0),
+    ] {
+        let found = results_of(&copied(&text, copies), 1);
+        near(view(&found, "lag.mean") * 1e3, 45.0 + more);
+        near(view(&found, "lag.max") * 1e3, 45.0 + more);
+        let written = number(&found, "nodes.orders.consistency.operations.write");
+        assert_eq!(view(&found, "applied"), written, "{copies}");
+    }
+    // A follower has it 50 ms later, 1 ms on its way and 4 ms of work.
+    let old = |reads: &str| {
+        let copies = format!("leader_follower: {{followers: 1, lag: 50ms, reads: {reads}}}");
+        let text = copied(&text, &copies)
+            .replace("constant(20/s), keys: uniform(n=100)", "constant(2/s), keys: uniform(n=1)")
+            .replace(
+                "poisson(200/s), keys: uniform(n=100)",
+                "constant(1000/s), keys: uniform(n=1)",
+            );
+        let found = results_of(&text, 1);
+        let written = number(&found, "nodes.orders.consistency.operations.write");
+        at_search(&found, "stale_reads") / written
+    };
+    let (leader, follower) = (old("leader"), old("followers"));
+    assert!((follower - leader - 55.0).abs() < 0.5, "{follower} {leader}");
+    // One core applies 250 a second whatever the others take to say that they have it.
+    let many = constant(fed(", apply: 4ms", ""))
+        .replace("constant(20/s)", "constant(240/s)")
+        .replace("same_zone: 1ms", "same_zone: 20ms");
+    let found = results_of(&copied(&many, "raft: {replicas: 3}"), 1);
+    assert!(view(&found, "lag.max") < 0.11, "{}", view(&found, "lag.max"));
+}
+
+/// A view of 2,000 keys whose leader is gone at 100 s, and nothing is written from then on. An entry is 10 ms of work.
+fn fed_failover(copies: &str) -> Value {
+    let dead = "faults: [{id: dead, at: 100s, for: 1h, crash: {node: search, replica: leader}}]";
+    let text = fed(", apply: 10ms", dead)
+        .replace("keys: uniform(n=100)", "keys: uniform(n=2k)")
+        .replace("warm_up: 10s", "warm_up: 100s")
+        .replace(
+            "poisson(20/s)",
+            "poisson(40/s), load: [{at: 0s, factor: 1}, {at: 100s, factor: 1}, {at: 100.001s, factor: 0}]",
+        );
+    results_of(&copied(&text, copies), 1)
+}
+
+#[test]
+fn what_a_failover_of_a_view_loses_is_fed_again() {
+    let found = fed_failover("leader_follower: {followers: 2, lag: 2s, failover: {detect: 500ms}}");
+    // What was written in the last two seconds comes again behind all else that there is: 2,000 keys, less those never written.
+    let applied = view(&found, "applied");
+    assert!((65.0..95.0).contains(&applied), "{applied}");
+    let last = view(&found, "lag.max");
+    assert!((17.0..24.0).contains(&last), "{last}");
+    let age = at_search(&found, "staleness_age.max");
+    assert!(age < last && age > last - 3.0, "{age} {last}");
+    // What a majority has is not asked for again: only what was on its way is late.
+    let found = fed_failover("raft: {replicas: 3}");
+    let last = view(&found, "lag.max");
+    assert!((0.2..2.5).contains(&last), "{last}");
+    assert!(view(&found, "applied") < 10.0);
+    // Nor is what all followers had.
+    let sync = "leader_follower: {followers: 2, ack: sync, failover: {detect: 500ms}}";
+    let last = view(&fed_failover(sync), "lag.max");
+    assert!((0.2..3.5).contains(&last), "{last}");
+}
+
+#[test]
+fn who_leads_next_is_fed_while_the_one_before_is_cut_off() {
+    let text = |source: &str| {
+        fed(", apply: 4ms", "faults: [{id: cut, at: 100s, for: 60s, partition: {between: [[search@0], [a, b, c, search@1, search@2, orders]]}}]")
+            .replace("seed: 5", "seed: 5\ntopology: {regions: {r: [a, b, c]}}")
+            .replace("same_zone: 1ms", "same_zone: 1ms, same_region: 1ms")
+            .replace("{store: {view_of", "{store: {zones: [a, b, c], view_of")
+            .replace("write: 2ms, cores: 8", &format!("write: 2ms, cores: 8{source}"))
+    };
+    for source in ["", ", replication: {raft: {replicas: 3}}"] {
+        let found = results_of(&copied(&text(source), "raft: {replicas: 3}"), 1);
+        assert!(number(&found, "nodes.search.elections.count") >= 1.0);
+        let written = number(&found, "nodes.orders.consistency.operations.write");
+        assert!((view(&found, "applied") - written).abs() < 5.0, "{written}");
+        assert_eq!(view(&found, "inversions"), 0.0);
+        // Until another one leads, and the source asks that one.
+        let last = view(&found, "lag.max");
+        assert!((0.3..3.0).contains(&last), "{last}");
+    }
+}
+
+#[test]
+fn sessions_that_ask_for_it_see_no_fed_view_go_back_whoever_leads() {
+    for (copies, lag) in [
+        ("raft: {replicas: 3, reads: follower}", "1ms"),
+        (
+            "leader_follower: {followers: 2, lag: exp(mean=200ms), reads: any, failover: {detect: 500ms}}",
+            "1ms",
+        ),
+    ] {
+        let text = |guarantees: &str| {
+            let looks = "session: [{do: look, optional: true}, {wait: 20ms}, {do: look, optional: true}, {wait: 1s}, {do: look, optional: true}]";
+            let dead =
+                "faults: [{id: dead, every: 20s, for: 5s, crash: {node: search, replica: leader}}]";
+            let text = fed(", apply: exp(mean=5ms), apply_cores: 4", dead)
+                .replace("lag: 40ms", &format!("lag: {lag}"))
+                .replace(
+                    "poisson(20/s), keys: uniform(n=100)",
+                    "poisson(50/s), keys: uniform(n=20)",
+                )
+                .replace(
+                    "poisson(200/s), keys: uniform(n=100)",
+                    &format!("poisson(60/s), keys: uniform(n=20), {guarantees}{looks}"),
+                )
+                .replace("same_zone: 1ms", "same_zone: exp(mean=2ms)");
+            copied(&text, copies)
+        };
+        let free = results_of(&text(""), 1);
+        assert!(at_search(&free, "monotonic_read_violations") > 10.0, "{copies}");
+        assert_eq!(view(&free, "inversions"), 0.0, "{copies}");
+        let asked = results_of(&text("guarantees: [monotonic_reads], "), 1);
+        assert_eq!(at_search(&asked, "monotonic_read_violations"), 0.0, "{copies}");
+    }
+}
+
+#[test]
+fn a_view_of_a_view_with_replicas_is_fed_by_its_log() {
+    let text = copied(
+        &fed(
+            ", apply: 4ms",
+            "  far: {store: {view_of: {store: search, lag: 10ms}, apply: 2ms, read: 1ms}}",
+        ),
+        "raft: {replicas: 3}",
+    )
+    .replace("poisson(20/s)", "constant(20/s)");
+    let found = results_of(&text, 1);
+    // What a majority of the first has leaves it 10 ms later, and is 1 ms on its way and 2 ms of work.
+    near(view(&found, "lag.max") * 1e3, 47.0);
+    near(number(&found, "nodes.far.view.lag.max") * 1e3, 60.0);
+    assert_eq!(number(&found, "nodes.far.view.applied"), view(&found, "applied"));
+}
+
+#[test]
+fn views_with_replicas_are_the_same_on_one_and_two_threads() {
+    for copies in [LED[0], LED[2]] {
+        let text =
+            under_faults(", replication: {raft: {replicas: 3}}", copies, ", apply_cores: 2", 12);
+        let one = bytes_of_run(&text, "--jobs 1 --replications 2");
+        assert_same(&one, &bytes_of_run(&text, "--jobs 2 --replications 2"));
+    }
+}
+
+#[test]
+fn what_no_view_with_replicas_can_do_is_said_where_it_stands() {
+    let of = "view_of: orders";
+    let several =
+        "view_of: orders, replication: {multi_leader: {leaders: [a, b], conflict: version_vector}}";
+    let placed = shop("")
+        .replace("network:", "topology: {regions: {r: [a, b]}}\nnetwork:")
+        .replace("same_zone: 1ms", "same_zone: 1ms, same_region: 1ms");
+    check_in(&placed, &[("leaders", of, several, "16:37 E-CONFLICT", "each leader of a view")]);
+    let quorum = "view_of: {store: orders, lag: 1s}, replication: {quorum: {replicas: 3}}";
+    let client = copied(&shop(""), "raft: {replicas: 3}");
+    check_in(&shop(""), &[("equals", of, quorum, "15:55 E-UNSUPPORTED", "of which none leads")]);
+    check_in(
+        &client,
+        &[(
+            "client",
+            "look: {read: search}",
+            "look: {write: search}",
+            "9:101 E-CONFLICT",
+            "a client knows no version",
+        )],
+    );
+}
+
+#[test]
+fn replicas_that_have_all_forgotten_feed_and_are_fed_again() {
+    // Terms are past the first when all is lost, and begin anew.
+    let raft = "raft: {replicas: 3}";
+    let text = |node: &str| {
+        let dead = |id: &str, at: &str| {
+            format!("{{id: {id}, at: {at}, for: 5s, crash: {{node: {node}, replica: leader}}}}")
+        };
+        let faults = format!(
+            "faults: [{}, {}, {}, {{id: all, at: 100s, for: 1s, crash: {{node: {node}, lose_data: true}}}}]",
+            dead("a", "50s"),
+            dead("b", "60s"),
+            dead("c", "70s")
+        );
+        copied(&fed(", apply: 4ms", &faults), raft)
+            .replace(
+                "write: 2ms, cores: 8",
+                &format!("write: 2ms, cores: 8, replication: {{{raft}}}"),
+            )
+            .replace("warm_up: 10s", "warm_up: 150s")
+    };
+    for node in ["orders", "search"] {
+        let found = results_of(&text(node), 1);
+        let written = number(&found, "nodes.orders.consistency.operations.write");
+        assert!(written > 2_500.0, "{node}: {written}");
+        assert!((view(&found, "applied") - written).abs() < 10.0, "{node}: {written}");
+        assert!(view(&found, "lag.max") < 0.2, "{node}: {}", view(&found, "lag.max"));
+    }
 }

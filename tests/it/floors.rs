@@ -243,6 +243,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "store/committed",
             "store/copies",
             "store/feed",
+            "store/intake",
             "store/shown",
             "store/moving",
             "store/promises",

@@ -145,8 +145,21 @@ pub struct Fed {
 pub enum FedSaid {
     /// To a view: an entry, its number, key and version.
     Entry(u64, u64, u64),
-    /// At a view: likewise, it is being applied, and who sent it.
-    Applies(u64, u64, u64, u16),
+    /// At a view: it is being applied.
+    Applies {
+        /// Its number in its line.
+        number: u64,
+        /// The key.
+        key: u64,
+        /// The version.
+        version: u64,
+        /// Which instance of the source sent it.
+        sender: u16,
+        /// The how manyth to lead the view's shard began with it.
+        reign: u32,
+    },
+    /// To a source: the entry of this number did not come to whoever leads; who does, if that is known.
+    Elsewhere(u64, Option<u16>),
     /// To a source: all entries up to this number are applied.
     Upto(u64),
     /// To a source: all is lost, this line is to begin.

@@ -280,6 +280,7 @@ impl Server {
     pub(super) fn told_replica(&mut self, slot: Slot, world: &mut World) {
         match world.letters.as_ref().map(|letters| letters.get(slot)) {
             Some(Cargo::Message(..)) => self.told_message(slot, world),
+            Some(Cargo::Fed(_)) => self.fed_goes_on(slot, world),
             _ => self.told_other(slot, world),
         }
     }
@@ -428,6 +429,9 @@ impl Server {
     fn answer_badly(&mut self, slot: Slot, answer: Answer, world: &mut World) {
         if self.enters_nothing(slot, answer, world) {
             return;
+        }
+        if self.is_of_feed(slot, world) {
+            return self.turns_entry_away(slot, answer, world);
         }
         if matches!(world.post_of(slot), Some(Post::Put(..))) {
             // Who sent it sends it again.

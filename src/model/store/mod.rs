@@ -9,6 +9,7 @@ mod check_view;
 pub mod committed;
 pub mod copies;
 pub mod feed;
+pub mod intake;
 pub mod kept;
 pub mod moving;
 pub mod promises;

@@ -61,6 +61,12 @@ impl Shown {
         of.comes((key, version, place))
     }
 
+    /// Who leads a shard.
+    pub fn leader(&self, shard: u16) -> Option<u16> {
+        // Observers are of no shard.
+        self.shards.get(usize::from(shard))?.log.by
+    }
+
     /// An instance leads its shard from now on, with the entries up to this place.
     pub fn leads(&mut self, (inst, process): (u16, &Process), (term, upto): (u64, u64)) {
         let of = &mut self.shards[usize::from(inst / self.each)];
