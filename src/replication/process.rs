@@ -43,6 +43,11 @@ impl Process {
         matches!(self, Self::MultiLeader(_))
     }
 
+    /// Whatever a leader of it begins with is committed.
+    pub fn inherits(&self) -> bool {
+        matches!(self, Self::Replica(_))
+    }
+
     /// It knows the writes that it has done when they are asked for again.
     #[must_use]
     pub fn remembering(self) -> Self {

@@ -246,6 +246,8 @@ const FLOORS: &[(&str, &[&str])] = &[
             "store/copies",
             "store/feed",
             "store/handing",
+            "store/intake",
+            "store/shown",
             "store/moving",
             "store/promises",
             "store/records",

@@ -29,6 +29,7 @@ mod compare;
 mod connections;
 mod consistency;
 mod coordinators;
+mod copied_views;
 mod corrupt;
 mod cost;
 mod deployments;

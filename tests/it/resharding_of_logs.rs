@@ -253,7 +253,11 @@ fn what_does_not_go_with_moving_keys_is_said_where_it_stands() {
         "}}]",
         "}}, {id: rot, at: 20s, corrupt: {node: db, instances: [0], fraction: 1%}}]",
     );
+    let view = copied(RAFT, "")
+        .replace("store: {zones", "store: {view_of: orders, zones")
+        .replace("nodes:\n", "nodes:\n  orders: {store: {read: 1ms}}\n");
     let cases = [
+        (view, "E-UNSUPPORTED keys of a view with `replication` cannot move yet"),
         (quorum, "E-CONFLICT no replica of a shard leads, which could hand over its keys"),
         (several, "E-CONFLICT no replica of a shard leads, which could hand over its keys"),
         (corrupt, "damage to replicas and keys that move to other shards do not go together yet"),

@@ -3,6 +3,8 @@
 //!
 //! **Invariant.** What a frame carries is taken out once, or dropped with it.
 
+use std::collections::BTreeMap;
+
 use crate::{
     cause::Cause,
     engine::random::mix,
@@ -143,8 +145,21 @@ pub struct Fed {
 pub enum FedSaid {
     /// To a view: an entry, its number, key and version.
     Entry(u64, u64, u64),
-    /// At a view: likewise, it is being applied, and who sent it.
-    Applies(u64, u64, u64, u16),
+    /// At a view: it is being applied.
+    Applies {
+        /// Its number in its line.
+        number: u64,
+        /// The key.
+        key: u64,
+        /// The version.
+        version: u64,
+        /// Which instance of the source sent it.
+        sender: u16,
+        /// The how manyth to lead the view's shard began with it.
+        reign: u32,
+    },
+    /// To a source: the entry of this number did not come to whoever leads; who does, if that is known.
+    Elsewhere(u64, Option<u16>),
     /// To a source: all entries up to this number are applied.
     Upto(u64),
     /// To a source: all is lost, this line is to begin.
@@ -265,6 +280,8 @@ pub struct Letters {
     pub(super) cargo: BySlot<Cargo>,
     /// The visit for a message that began last; none since somebody took it.
     begun: Option<Slot>,
+    /// As [`Cargo::Turn`], of callers that carry something else.
+    turns: BTreeMap<Slot, u16>,
 }
 
 impl Letters {
@@ -308,24 +325,35 @@ impl Letters {
             && !matches!(cargo, Cargo::None)
         {
             *cargo = Cargo::None;
+            self.turns.remove(&slot);
         }
     }
 
     /// How many attempts of the call that a frame is at have failed.
     pub fn turn(&self, slot: Slot) -> u16 {
-        if let Cargo::Turn(turn) = self.get(slot) { *turn } else { 0 }
+        match self.get(slot) {
+            Cargo::None => 0,
+            Cargo::Turn(turn) => *turn,
+            _ => self.turns.get(&slot).copied().unwrap_or(0),
+        }
     }
 
     /// One more attempt of it has failed.
     pub fn take_turn(&mut self, slot: Slot) {
         let turn = self.turn(slot).saturating_add(1);
-        self.put(slot, Cargo::Turn(turn));
+        match self.get(slot) {
+            Cargo::None | Cargo::Turn(_) => self.put(slot, Cargo::Turn(turn)),
+            // A visit for a message, say, which has to be answered.
+            _ => drop(self.turns.insert(slot, turn)),
+        }
     }
 
     /// The call is over, and was answered well.
     pub fn end_turns(&mut self, slot: Slot) {
-        if matches!(self.get(slot), Cargo::Turn(_)) {
-            self.put(slot, Cargo::None);
+        match self.get(slot) {
+            Cargo::None => {}
+            Cargo::Turn(_) => self.put(slot, Cargo::None),
+            _ => drop(self.turns.remove(&slot)),
         }
     }
 
@@ -517,7 +545,9 @@ impl World {
     /// Likewise; it has nothing to do with them any more.
     pub fn take_post(&mut self, slot: Slot) -> Option<Post> {
         self.post_of(slot)?;
-        match self.letters.as_mut()?.take(slot) {
+        let letters = self.letters.as_mut()?;
+        letters.turns.remove(&slot);
+        match letters.take(slot) {
             Cargo::Post(post) => Some(*post),
             _ => None,
         }

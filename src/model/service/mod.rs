@@ -23,6 +23,7 @@ pub mod cores;
 mod edges;
 mod environments;
 pub mod facts;
+mod fed_replicas;
 mod feeding;
 pub mod greets;
 mod handing;

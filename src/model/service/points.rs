@@ -43,6 +43,7 @@ impl Server {
             Point::LoggedIn => self.login_done(slot, world),
             Point::Gives => self.gives_connection(slot, world),
             Point::Entry if self.moving.is_some() => self.enters_key(slot, world),
+            Point::Entry if self.is_of_feed(slot, world) => self.enters_entry(slot, world),
             Point::Entry => self.enters_promise(slot, world),
             Point::Asked => self.locks_key(slot, world),
             Point::Locked => self.comes_to_lock(slot, world),

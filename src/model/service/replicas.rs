@@ -169,9 +169,12 @@ impl Server {
                 unreachable!("it is no request that comes to a replica")
             }
         };
+        let carried = world.data.as_ref().map_or(0, |data| data.version(slot));
+        if carried == 0 && write && self.shows_nothing(slot, phase, world) {
+            return;
+        }
         let Some(group) = &mut self.group else { return };
         let f = &world.frames[slot];
-        let carried = world.data.as_ref().map_or(0, |data| data.version(slot));
         let act = if write {
             // Whoever looks on or not: what is written has a name.
             let version = if carried == 0 { f.id.max(1) } else { carried };
@@ -211,6 +214,26 @@ impl Server {
             operation.since = self.knows_of_key(inst, key, operation.since);
         }
         self.tell_replica(inst, world, |process, cx| process.operation(&operation, phase, cx));
+    }
+
+    /// Whether a write fails at a replica of a view, as who writes knows no version of its source: where he would have been
+    /// heard, when its work is done.
+    #[cold]
+    #[inline(never)]
+    fn shows_nothing(&mut self, slot: Slot, phase: Phase, world: &mut World) -> bool {
+        let views = world.data.as_ref().and_then(|data| data.views.as_deref());
+        let is_view = views.is_some_and(|views| views.source(self.node).is_some());
+        let led = self.group.as_ref().is_some_and(|group| group.led);
+        // Who coordinates among equals does no work of his own.
+        if !is_view || led && phase == Phase::Arrived {
+            return false;
+        }
+        if let Some(data) = &mut world.data {
+            data.is_known(slot, Written::No);
+        }
+        world.record.node(self.node).cause(NO_VERSION);
+        self.finish(slot, Outcome::Error, world);
+        true
     }
 
     /// A message between replicas has come: its work begins, or the replica is told.
@@ -264,6 +287,7 @@ impl Server {
     pub(super) fn told_replica(&mut self, slot: Slot, world: &mut World) {
         match world.letters.as_ref().map(|letters| letters.get(slot)) {
             Some(Cargo::Message(..)) => self.told_message(slot, world),
+            Some(Cargo::Fed(_)) => self.fed_goes_on(slot, world),
             _ => self.told_other(slot, world),
         }
     }
@@ -415,6 +439,9 @@ impl Server {
     fn answer_badly(&mut self, slot: Slot, answer: Answer, world: &mut World) {
         if self.enters_nothing(slot, answer, world) || self.enters_no_key(slot, answer, world) {
             return;
+        }
+        if self.is_of_feed(slot, world) {
+            return self.turns_entry_away(slot, answer, world);
         }
         if matches!(world.post_of(slot), Some(Post::Put(..))) {
             // Who sent it sends it again.

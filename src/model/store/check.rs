@@ -43,6 +43,9 @@ impl StoreSpec {
         } else if self.facts().replicas.is_some_and(|replicas| !replicas.led) {
             let message = "no replica of a shard leads, which could hand over its keys".to_owned();
             wrong("E-CONFLICT", message, "`leader_follower` or `raft`, or one copy of each shard");
+        } else if self.replication.is_some() && self.view_of.is_some() {
+            let message = "keys of a view with `replication` cannot move yet".to_owned();
+            wrong("E-UNSUPPORTED", message, "one copy of each shard, or leave out the change");
         } else if names.tracked.transactions.contains(&id) {
             let message = "keys of a store that transactions write cannot move yet".to_owned();
             wrong("E-CONFLICT", message, "leave out the transactions, or the change");

@@ -10,12 +10,14 @@ pub mod committed;
 pub mod copies;
 pub mod feed;
 pub mod handing;
+pub mod intake;
 pub mod kept;
 pub mod moving;
 pub mod promises;
 pub mod records;
 pub mod relays;
 pub mod sender;
+pub mod shown;
 pub mod view;
 
 use std::{fmt, str::FromStr};
