@@ -165,6 +165,34 @@ fn a_follower_that_has_not_heard_of_a_key_does_not_answer_for_it() {
     }
 }
 
+#[test]
+fn whoever_does_not_know_that_he_was_replaced_hands_nothing_over() {
+    // The leader stands still while it is confirmed that a key has come to the other shard. Somebody else leads, and the key
+    // goes on being written there. It hears of what was confirmed before it hears of that.
+    let design = |at: u32| {
+        format!(
+            "windtunnel: 1\nname: still\nduration: 12s\nseed: 3\n\
+             topology: {{regions: {{r: [a, b, c]}}}}\nnetwork: {{same_zone: 0.1ms, same_region: 40ms}}\n\
+             clients: {{users: {{zones: [b], arrivals: constant(400/s), keys: uniform(n=8), timeout: 1s, \
+             operations: {{put: {{write: db}}}}}}}}\n\
+             nodes: {{db: {{store: {{zones: [a, b, c], shards: {{count: 1, move: 2/s}}, keys: 8, read: 0.5ms, write: 1ms, \
+             replication: {{raft: {{replicas: 3}}}}}}}}}}\n\
+             faults: [{{id: grow, at: 3s, set: {{nodes.db.store.shards.count: 2}}}}, \
+             {{id: still, at: {at}ms, for: 1500ms, pause: {{node: db, instances: [0]}}}}]\n"
+        )
+    };
+    let mut moves = 0.0;
+    for at in (3_500..4_500).step_by(50) {
+        let text = design(at);
+        let found = results_of(&text, 1);
+        assert_eq!(number(&found, "nodes.db.elections.count"), 1.0, "{text}");
+        consistent(&found, &text);
+        moves += moved(&found, "keys");
+    }
+    let all = (1..=8).filter(|key| mix(*key) % 2 == 1).count() as f64;
+    assert_eq!(moves, 20.0 * all);
+}
+
 /// A random schedule of crashes, cuts and whatever else while keys move.
 fn schedule(copies: &str, seed: u64) -> String {
     let mut state = seed;
