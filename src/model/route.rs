@@ -190,7 +190,7 @@ impl Route {
     }
 
     /// Likewise, to be changed.
-    pub fn to_shards(&mut self) -> &mut Self {
+    pub fn shards_mut(&mut self) -> &mut Self {
         if let Self::Replicas(way) = self { &mut way.shard } else { self }
     }
 

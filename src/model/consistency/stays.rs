@@ -43,8 +43,9 @@ pub struct Stays {
 impl Stays {
     /// What a place in the log of a shard is among all places of a key.
     pub fn place(&self, key: u64, shard: u16, place: u64) -> u64 {
-        let left = self.left.get(&key).into_iter().flatten();
-        let base = left.filter(|left| left.to == shard).last().map_or(0, |left| left.base);
+        let left = self.left.get(&key).map_or(&[][..], Vec::as_slice);
+        let came = left.iter().rfind(|left| left.to == shard);
+        let base = came.map_or(0, |left| left.base);
         place.wrapping_add(base)
     }
 

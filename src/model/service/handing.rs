@@ -157,10 +157,8 @@ impl Server {
                 }
                 return true;
             }
-            Note::StepsDown { .. } => {
-                if logs.leads_no_more(inst) {
-                    moving.begins_anew(moving.shard(inst));
-                }
+            Note::StepsDown { .. } if logs.leads_no_more(inst) => {
+                moving.begins_anew(moving.shard(inst));
             }
             Note::Leads { term, .. } => {
                 let shard = logs.shard(inst);

@@ -35,7 +35,7 @@ impl Server {
     /// Another number of shards, which are found that way.
     pub(super) fn begin_moves(&mut self, to: Route, shards: u16, world: &mut World) {
         let written = self.written_keys();
-        let (now, way) = (world.now(), world.routes[usize::from(self.node)].to_shards());
+        let (now, way) = (world.now(), world.routes[usize::from(self.node)].shards_mut());
         let Some(moving) = &mut self.moving else { return };
         if moving.begin((to.into_shards(), shards), way, written.into_iter(), now) {
             self.moves_begun(world);
@@ -66,7 +66,7 @@ impl Server {
         if sources.is_empty()
             && let Some(moving) = &mut self.moving
         {
-            let way = world.routes[usize::from(self.node)].to_shards();
+            let way = world.routes[usize::from(self.node)].shards_mut();
             let settled = moving.end(way, world.agenda.now());
             return self.settled(settled, world);
         }
@@ -86,7 +86,7 @@ impl Server {
     fn settled(&mut self, settled: Settled, world: &mut World) {
         let Settled::Next(to) = settled else { return };
         let written = self.written_keys();
-        let (now, way) = (world.now(), world.routes[usize::from(self.node)].to_shards());
+        let (now, way) = (world.now(), world.routes[usize::from(self.node)].shards_mut());
         if let Some(moving) = &mut self.moving {
             moving.go(to, way, written.into_iter(), now);
         }
@@ -145,7 +145,7 @@ impl Server {
         }
         let Some(moving) = &mut self.moving else { return };
         let MovingKey { key, from, to, item, number, step } = moved;
-        let (node, way) = (self.node, world.routes[usize::from(self.node)].to_shards());
+        let (node, way) = (self.node, world.routes[usize::from(self.node)].shards_mut());
         let leads = moving.leader(from) == Some(inst);
         let held = |shard| match &self.group {
             None => self.copies.as_ref().map(|copies| copies.get(shard, key)),
@@ -186,7 +186,7 @@ impl Server {
             self.has_moved((inst, key), (from, to), item, world);
         }
         let Some(moving) = &mut self.moving else { return };
-        let way = world.routes[usize::from(self.node)].to_shards();
+        let way = world.routes[usize::from(self.node)].shards_mut();
         let settled = moving.settle(from, way, world.agenda.now());
         self.settled(settled, world);
     }
