@@ -69,7 +69,7 @@ impl Writer {
 
     /// One of its parts, and of a store with backups.
     pub(super) fn view(&mut self, part: usize) {
-        let apart = [&self.view, &self.backups].into_iter().flatten();
+        let apart = [&self.view, &self.backups, &self.moves].into_iter().flatten();
         let lines: Vec<String> = apart.map(|parts| parts[part].clone()).collect();
         for line in lines {
             self.line(&line);
