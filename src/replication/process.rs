@@ -113,6 +113,17 @@ impl Process {
         }
     }
 
+    /// Says that what it holds of a key will be asked for soon.
+    #[inline]
+    pub fn expect(&self, key: u64) {
+        match self {
+            Self::Quorum(replica) => replica.data().expect(key),
+            Self::Replica(replica) => replica.data().expect(key),
+            Self::Raft(replica) => replica.data().expect(key),
+            Self::MultiLeader(_) | Self::Observer(_) => {}
+        }
+    }
+
     /// The version that whoever leads by its log gives a key next to.
     pub fn newest(&self, key: u64) -> u64 {
         match self {

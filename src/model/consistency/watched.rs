@@ -8,7 +8,7 @@ use hashbrown::HashTable;
 
 use super::{
     backed_up::BackedUp,
-    held::Holdings,
+    held::{Holdings, Versions},
     reigns::{Reign, Reigns},
 };
 use crate::{
@@ -303,7 +303,7 @@ impl Watched {
         if (fresh || !self.history.is_acknowledged(key, version))
             && self.may_know(key, version, older)
         {
-            let hash = |&(newer, older): &(u64, u64)| mix(newer ^ older.rotate_left(32));
+            let hash = |&(newer, _): &(u64, u64)| mix(newer);
             let (pair, table) = ((version, older), &mut self.knew);
             if table.find(hash(&pair), |known| *known == pair).is_none() {
                 table.insert_unique(hash(&pair), pair, hash);
@@ -328,24 +328,20 @@ impl Watched {
     /// Acknowledged writes that nobody holds, nor anything that was taken by who knew of them: because a later one took
     /// their place, because a clock made them older than an earlier one, or with the last who held them; but for those that are
     /// `restored`, by version, which were lost otherwise.
-    fn lost_by_stamp(
-        &self,
-        held: &BTreeSet<u64>,
-        restored: &BTreeMap<u64, Loss>,
-    ) -> [Vec<Loss>; 4] {
+    fn lost_by_stamp(&self, held: &Versions, restored: &BTreeMap<u64, Loss>) -> [Vec<Loss>; 4] {
         let mut kept = held.clone();
-        let mut knew: Vec<(u64, u64)> = self.knew.iter().copied().collect();
-        knew.sort_unstable();
-        let mut open: Vec<u64> = held.iter().copied().collect();
+        let mut open: Vec<u64> = held.iter().collect();
         while let Some(version) = open.pop() {
-            let first = knew.partition_point(|(newer, _)| *newer < version);
-            let older = knew[first..].iter().take_while(|(newer, _)| *newer == version);
+            let older = self.knew.iter_hash(mix(version)).filter(|(newer, _)| *newer == version);
             open.extend(older.map(|(_, older)| *older).filter(|older| kept.insert(*older)));
         }
+        let gone = self.history.acknowledged().filter(|w| !kept.contains(w.place.version));
+        let gone: Vec<Acknowledged> = gone.collect();
+        let keys: BTreeSet<u64> = gone.iter().map(|write| write.key).collect();
         let mut newest: BTreeMap<u64, u64> = BTreeMap::new();
         // What is held may be the answer to nobody yet.
-        for (key, place) in self.history.placed() {
-            if held.contains(&place.version) {
+        for (key, place) in self.history.placed().filter(|(key, _)| keys.contains(key)) {
+            if held.contains(place.version) {
                 let order = newest.entry(key).or_default();
                 *order = place.order.max(*order);
             }
@@ -353,7 +349,7 @@ impl Watched {
         let inverted =
             |version: u64| self.inverted.as_ref().is_some_and(|all| all.contains_key(&version));
         let mut lost = [const { Vec::new() }; 4];
-        for write in self.history.acknowledged().filter(|w| !kept.contains(&w.place.version)) {
+        for write in gone {
             if let Some(loss) = restored.get(&write.place.version) {
                 lost[3].push(*loss);
                 continue;
@@ -489,8 +485,8 @@ impl Watched {
     }
 
     /// Acknowledged writes that a cache never wrote.
-    fn lost_behind(&self, held: &BTreeSet<u64>) -> Vec<Loss> {
-        let gone = self.behind.iter().filter(|(version, _)| !held.contains(version));
+    fn lost_behind(&self, held: &Versions) -> Vec<Loss> {
+        let gone = self.behind.iter().filter(|(version, _)| !held.contains(**version));
         let gone = gone.flat_map(|(version, before)| before.iter().chain([version]));
         let gone: BTreeSet<u64> = gone.copied().collect();
         if gone.is_empty() {

@@ -303,13 +303,12 @@ impl Letters {
         *self.cargo.at(slot) = cargo;
     }
 
-    /// A frame that begins carries this: before that it carried nothing.
+    /// Where what a frame carries is put that begins and carries nothing yet.
     #[inline(always)]
-    fn put_first(&mut self, slot: Slot, cargo: Cargo) {
-        let before = std::mem::replace(self.cargo.at(slot), cargo);
-        debug_assert!(before == Cargo::None, "what a frame carried is dropped with it");
-        // There is nothing to drop, which the compiler cannot know.
-        std::mem::forget(before);
+    pub fn first(&mut self, slot: Slot) -> &mut Cargo {
+        let place = self.cargo.at(slot);
+        debug_assert!(*place == Cargo::None, "what a frame carried is dropped with it");
+        place
     }
 
     /// What a frame carried.
@@ -380,18 +379,14 @@ impl World {
     /// A frame of a node's own: nobody asked for it and nobody gets an answer.
     #[inline(never)]
     pub fn own_frame(&mut self, host: Host, of: (u64, u64), cargo: Cargo) -> Slot {
-        self.frame_from(host, host, of, cargo)
+        let slot = self.frame_from(host, host, of);
+        self.puts_first(slot, cargo);
+        slot
     }
 
     /// Likewise, which another host sends.
     #[inline(always)]
-    fn frame_from(
-        &mut self,
-        from: Host,
-        (node, inst): Host,
-        (id, key): (u64, u64),
-        cargo: Cargo,
-    ) -> Slot {
+    fn frame_from(&mut self, from: Host, (node, inst): Host, (id, key): (u64, u64)) -> Slot {
         let slot = self.frames.alloc(Frame {
             id,
             key,
@@ -407,10 +402,14 @@ impl World {
         if self.carries {
             *self.frames.extra_mut(slot) = Extra { client: NOBODY, ..Extra::EMPTY };
         }
-        if let Some(letters) = &mut self.letters {
-            letters.put_first(slot, cargo);
-        }
         slot
+    }
+
+    #[inline(always)]
+    fn puts_first(&mut self, slot: Slot, cargo: Cargo) {
+        if let Some(letters) = &mut self.letters {
+            *letters.first(slot) = cargo;
+        }
     }
 
     /// A frame of a node's own stands at an instruction of its program from now on.
@@ -426,15 +425,19 @@ impl World {
         self.post_for(NONE, envelope, cargo);
     }
 
-    /// Posts a message between replicas.
+    /// The frame of a message between replicas, which it does not carry yet.
     #[inline(always)]
-    pub fn post_message(&mut self, envelope: Envelope, message: Message) {
-        let key = match message.work() {
+    pub fn begin_message(&mut self, envelope: &Envelope, work: Work) -> Slot {
+        let key = match work {
             Work::Read(key) | Work::Write(key) => key,
             Work::None => 0,
         };
-        let Envelope { from, to, id, .. } = envelope;
-        let slot = self.frame_from(from, to, (id, key), Cargo::Message(from.1, message));
+        self.frame_from(envelope.from, envelope.to, (envelope.id, key))
+    }
+
+    /// The message that a frame carries now is posted.
+    #[inline(always)]
+    pub fn post_message(&mut self, slot: Slot, envelope: Envelope) {
         self.set_off((slot, NONE), envelope, false);
     }
 
@@ -451,7 +454,8 @@ impl World {
             _ => 0,
         };
         let Envelope { from, to, id, .. } = envelope;
-        let slot = self.frame_from(from, to, (id, key), cargo);
+        let slot = self.frame_from(from, to, (id, key));
+        self.puts_first(slot, cargo);
         self.set_off((slot, of), envelope, waited_for);
     }
 

@@ -72,6 +72,16 @@ impl Server {
     #[inline(never)]
     fn carry_out_all(&mut self, inst: Peer, world: &mut World) {
         let Some(group) = &mut self.group else { return };
+        if group.effects.len() == 1
+            && let Some(effect) = group.effects.pop()
+        {
+            // Mostly it is one answer.
+            self.carry_out(inst, effect, world);
+            if let Some(group) = &mut self.group {
+                group.heals(inst, world.now());
+            }
+            return;
+        }
         let mut effects = std::mem::take(&mut group.effects);
         for effect in effects.drain(..) {
             self.carry_out(inst, effect, world);
@@ -192,6 +202,9 @@ impl Server {
         let (inst, key) = (f.inst, f.key);
         let within_caller = usize::from(inst) >= group.serving;
         let shard = if within_caller { world.shard_asked(slot) } else { group.shard(inst) };
+        if phase == Phase::Arrived {
+            group.expect(inst, key);
+        }
         let mut operation = Operation { ticket, act, key, shard, ..Operation::default() };
         if let Some(data) = &world.data {
             operation.level = data.answered(slot).level;
@@ -245,10 +258,17 @@ impl Server {
         let (Some(letters), Some(group)) = (&world.letters, &mut self.group) else { return };
         let Cargo::Message(_, message) = letters.get(slot) else { return };
         group.tally.message(message.name(), world.agenda.now());
+        let inst = world.frames[slot].inst;
         let entry = match message.work() {
             Work::None => return self.told_message(slot, world),
-            Work::Read(_) => self.program.own[READ],
-            Work::Write(_) => self.program.own[WRITE],
+            Work::Read(key) => {
+                group.expect(inst, key);
+                self.program.own[READ]
+            }
+            Work::Write(key) => {
+                group.expect(inst, key);
+                self.program.own[WRITE]
+            }
         };
         world.begin_own(slot, entry);
         self.run(slot, world);
@@ -258,11 +278,21 @@ impl Server {
     #[inline(never)]
     fn told_message(&mut self, slot: Slot, world: &mut World) {
         let Some(letters) = &mut world.letters else { return };
-        let Cargo::Message(from, message) = letters.take(slot) else { return };
+        // It is told from where it is taken to: another copy would be read in wider pieces than it was written in.
+        let mut cargo = letters.take(slot);
         let inst = world.frames[slot].inst;
         world.release_letter(slot);
-        let work = if self.backups.is_some() { message.work() } else { Work::None };
-        self.tell_replica(inst, world, |process, cx| process.message(from, message, cx));
+        let work = match &cargo {
+            Cargo::Message(_, message) if self.backups.is_some() => message.work(),
+            _ => Work::None,
+        };
+        self.tell_replica(inst, world, |process, cx| {
+            if let (Process::Quorum(one), Cargo::Message(from, message)) = (&mut *process, &cargo) {
+                one.hears(*from, message, cx);
+            } else if let Cargo::Message(from, message) = std::mem::take(&mut cargo) {
+                process.message(from, message, cx);
+            }
+        });
         if work != Work::None {
             self.keeps_what_came(inst, work);
         }
@@ -351,6 +381,7 @@ impl Server {
         self.tell_replica(inst, world, |process, cx| process.timer(timer, cx));
     }
 
+    #[inline(never)]
     fn carry_out(&mut self, inst: Peer, effect: Effect, world: &mut World) {
         match effect {
             Effect::Answer(ticket, answer, known) => {
