@@ -36,6 +36,7 @@ mod lives;
 pub mod locks;
 mod logs;
 mod members;
+mod news;
 pub mod outbox;
 mod participant;
 pub mod parts;

@@ -16,10 +16,7 @@ use crate::{
         frame::BRANCH,
         ids::{NONE, Slot},
         queue::post::Post,
-        replication::{
-            group::TELL,
-            letters::{Cargo, Envelope, News},
-        },
+        replication::{group::TELL, letters::Cargo},
         world::World,
     },
     outcome::Outcome,
@@ -45,8 +42,6 @@ const NO_VERSION: Cause = Cause::NoVersion;
 /// Why one does that is late under a lock.
 pub(super) const FENCED: Cause = Cause::Fenced;
 
-/// How long until callers are told again who leads, ns.
-const TELL_AGAIN: u64 = 1_000_000_000;
 /// So often a request is sent on within an attempt, at most.
 pub(super) const MOST_SENT_ON: u8 = 8;
 
@@ -577,38 +572,5 @@ impl Server {
             self.backups_hear(inst, note, world);
         }
         beside | (self.moving.is_some() && self.moves_hear(inst, note, world))
-    }
-
-    // ---- who leads -----------------------------------------------------------------------------
-
-    /// Tells all who call the node who leads.
-    fn announce(&mut self, (from, leader, epoch): (Peer, Peer, u64), world: &mut World) {
-        let Some(group) = &mut self.group else { return };
-        let news = News { store: group.node, from, leader, epoch, sinks_in: false };
-        let shard = leader / group.each;
-        let each = group.each;
-        let to_tell = &mut group.members[usize::from(from)].to_tell;
-        to_tell.retain(|(_, older)| older.leader / each != shard);
-        to_tell.extend(group.callers.iter().map(|caller| (*caller, news)));
-        self.announce_again(from, world);
-    }
-
-    fn announce_again(&mut self, from: Peer, world: &mut World) {
-        let Some(group) = &mut self.group else { return };
-        let to_tell = group.members[usize::from(from)].to_tell.clone();
-        for (caller, news) in &to_tell {
-            let envelope = Envelope {
-                from: (group.node, from),
-                to: *caller,
-                id: group.next_id(from),
-                size: 0,
-            };
-            group.tally.message("announce", world.now());
-            world.post(envelope, Cargo::News(*news));
-        }
-        if !to_tell.is_empty() {
-            let entry = self.program.own[TIMER];
-            group.arm((from, TELL, entry), TELL_AGAIN, world);
-        }
     }
 }
