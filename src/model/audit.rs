@@ -59,14 +59,16 @@ impl Simulation {
         }
     }
 
-    /// Sessions that ask for a guarantee have it.
+    /// Sessions that ask for a guarantee have it; but what a view has not been brought it cannot know of.
     pub(super) fn check_sessions(
         &self,
         seen: &BTreeMap<NodeId, ConsistencyMeasured>,
         names: &Names,
     ) {
         let asked = names.guaranteed();
-        let kept = seen.iter().filter(|(node, _)| !names.forgets(**node));
+        let views = names.views();
+        let kept =
+            seen.iter().filter(|(node, _)| !names.forgets(**node) && !views.contains_key(node));
         for (node, ConsistencyMeasured { broken, .. }) in kept {
             let found = [
                 (GuaranteeSpec::ReadYourWrites, broken.read_your_writes),

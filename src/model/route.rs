@@ -184,6 +184,22 @@ impl Route {
         }
     }
 
+    /// The way to shards, where that to their replicas goes on from there.
+    pub fn shards(&self) -> &Self {
+        if let Self::Replicas(way) = self { &way.shard } else { self }
+    }
+
+    /// Likewise, to be changed.
+    pub fn shards_mut(&mut self) -> &mut Self {
+        if let Self::Replicas(way) = self { &mut way.shard } else { self }
+    }
+
+    /// Likewise, by itself.
+    #[must_use]
+    pub fn into_shards(self) -> Self {
+        if let Self::Replicas(way) = self { way.shard } else { self }
+    }
+
     /// The shard of a key, where keys have one, as far as that is settled, and do not move ([`Shifting`]): a call for those cost
     /// the event loop, where this stands, 2.7 % of its instructions.
     #[inline(always)]

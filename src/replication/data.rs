@@ -5,6 +5,7 @@
 use hashbrown::HashTable;
 
 use super::damage::{Damage, Strike};
+use super::items::Items;
 use crate::engine::random::mix;
 
 /// What is held of a key.
@@ -19,7 +20,7 @@ pub struct Item {
 /// What a replica holds.
 #[derive(Clone, Debug, Default)]
 pub struct Data {
-    items: HashTable<(u64, Item)>,
+    items: Items,
     /// If writes that were done are to be known when they are asked for again: their versions and places.
     done: Option<HashTable<(u64, u64)>>,
     /// If copies may be damaged without a word: what stood before the last write of each key.
@@ -105,10 +106,16 @@ impl Data {
         all
     }
 
+    /// Says that what is held of a key will be asked for soon.
+    #[inline]
+    pub fn expect(&self, key: u64) {
+        self.items.expect(key);
+    }
+
     /// What is held of a key.
     #[inline]
     pub fn get(&self, key: u64) -> Item {
-        self.items.find(mix(key), |(k, _)| *k == key).map_or_else(Item::default, |(_, item)| *item)
+        self.items.get(key).unwrap_or_default()
     }
 
     /// An item takes the place of the one before, whatever that was.
@@ -118,10 +125,7 @@ impl Data {
             self.keep_before(key);
         }
         self.mend(key);
-        match self.items.find_mut(mix(key), |(k, _)| *k == key) {
-            Some((_, held)) => *held = item,
-            None => drop(self.items.insert_unique(mix(key), (key, item), |(k, _)| mix(*k))),
-        }
+        self.items.insert(key, item);
     }
 
     #[cold]
@@ -159,9 +163,7 @@ impl Data {
     /// A key is as if it had never been written.
     pub fn forget(&mut self, key: u64) {
         self.mend(key);
-        if let Ok(held) = self.items.find_entry(mix(key), |(k, _)| *k == key) {
-            held.remove();
-        }
+        self.items.remove(key);
     }
 
     /// Names all versions that are held, in any order; what is damaged is not.
@@ -196,7 +198,7 @@ impl Data {
     /// Nothing was written.
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.items.len() == 0
     }
 
     /// All is lost.

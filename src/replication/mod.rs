@@ -15,6 +15,7 @@ mod digests;
 pub mod disk;
 mod exchange;
 mod fences;
+mod items;
 pub mod leader_follower;
 mod message;
 pub mod multi_leader;

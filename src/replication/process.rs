@@ -43,6 +43,11 @@ impl Process {
         matches!(self, Self::MultiLeader(_))
     }
 
+    /// Whatever a leader of it begins with is committed.
+    pub fn inherits(&self) -> bool {
+        matches!(self, Self::Replica(_))
+    }
+
     /// It knows the writes that it has done when they are asked for again.
     #[must_use]
     pub fn remembering(self) -> Self {
@@ -108,12 +113,32 @@ impl Process {
         }
     }
 
+    /// Says that what it holds of a key will be asked for soon.
+    #[inline]
+    pub fn expect(&self, key: u64) {
+        match self {
+            Self::Quorum(replica) => replica.data().expect(key),
+            Self::Replica(replica) => replica.data().expect(key),
+            Self::Raft(replica) => replica.data().expect(key),
+            Self::MultiLeader(_) | Self::Observer(_) => {}
+        }
+    }
+
     /// The version that whoever leads by its log gives a key next to.
     pub fn newest(&self, key: u64) -> u64 {
         match self {
             Self::Replica(replica) => replica.data().get(key).version,
             Self::Raft(replica) => replica.newest(key),
             Self::MultiLeader(_) | Self::Quorum(_) | Self::Observer(_) => 0,
+        }
+    }
+
+    /// Whether that is as safe as a write is before it is answered, at this time of its clock.
+    pub fn is_settled(&self, key: u64, now: u64) -> bool {
+        match self {
+            Self::Replica(replica) => replica.is_settled(key, now),
+            Self::Raft(replica) => replica.is_settled(key),
+            Self::MultiLeader(_) | Self::Quorum(_) | Self::Observer(_) => false,
         }
     }
 

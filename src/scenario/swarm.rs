@@ -11,6 +11,7 @@ mod connections;
 mod faults;
 mod functions;
 mod messages;
+mod moves;
 mod replicas;
 mod scaling;
 mod services;
@@ -39,6 +40,7 @@ pub fn scenario(seed: u64) -> String {
         functions: None,
         view: None,
         backups: None,
+        moves: None,
         mild: false,
         alerts: false,
         stale: false,
@@ -75,6 +77,8 @@ struct Writer {
     view: Option<[String; 3]>,
     /// Likewise a store with backups.
     backups: Option<[String; 3]>,
+    /// Likewise a store whose keys move to other shards.
+    moves: Option<[String; 3]>,
     /// This one leaves policies out: a swarm is of unlike designs.
     mild: bool,
     /// Faults may come after an alert.

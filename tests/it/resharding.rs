@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Readers and writers of a store that holds 20,000 keys in four shards, and gets another one after 10 s.
-fn grows(by: &str, pace: &str, rest: &str) -> String {
+pub fn grows(by: &str, pace: &str, rest: &str) -> String {
     format!(
         "windtunnel: 1\nname: grows\nduration: 60s\nseed: 3\n\
          topology: {{regions: {{r: [a, b]}}}}\nnetwork: {{same_zone: 0.2ms, same_region: 0.5ms}}\n\
@@ -22,7 +22,7 @@ fn grows(by: &str, pace: &str, rest: &str) -> String {
 
 const RING: &str = "consistent_hash(vnodes=100)";
 
-fn moved(found: &Value, what: &str) -> f64 {
+pub fn moved(found: &Value, what: &str) -> f64 {
     number(found, &format!("nodes.db.moved.{what}"))
 }
 
@@ -232,17 +232,12 @@ fn what_is_wrong_with_a_change_of_shards_is_said_where_it_stands() {
     let good = grows("hash", "500/s", "");
     let at = |what: &str, with: &str| good.replace(what, with);
     let set = "set: {nodes.db.store.shards.count: 5}";
-    let raft = "replication: {raft: {replicas: 3}}";
     let cases = [
         (at(", move: 500/s", ""), "10:65 E-MISSING how fast do keys move"),
         (at("move: 500/s", "move: 2M/s"), "E-RANGE no shard hands over"),
         (at("by: hash", "by: directory"), "10:65 E-CONFLICT a directory keeps every key"),
         (at("shards.count: 5", "shards.by: range"), "E-FAULT-TARGET of the shards only `count`"),
         (at("keys: 20k, read", "keys: 20M, read"), "E-BUDGET at most 10000000 keys"),
-        (
-            at("cores: 2", raft).replace("[a, b], shards", "[a], shards"),
-            "E-CONFLICT keys of a store with `repl",
-        ),
         (
             at("put: {write: db", "look: {read: db").replace("keys: 20k, ", ""),
             "E-MISSING nobody writes `db`",

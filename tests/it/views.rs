@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A shop that writes orders and tells an indexer, who writes what is searched; everything 1 ms from everything.
-fn shop(rest: &str) -> String {
+pub(crate) fn shop(rest: &str) -> String {
     format!(
         "windtunnel: 1\nname: shop\nduration: 300s\nwarm_up: 10s\nseed: 5\nnetwork: {{same_zone: 1ms}}\n\
          clients:\n  \
@@ -25,7 +25,7 @@ fn shop(rest: &str) -> String {
 }
 
 /// The same, fed by the log of the source in place of an indexer.
-fn fed(store: &str, rest: &str) -> String {
+pub(crate) fn fed(store: &str, rest: &str) -> String {
     shop(rest)
         .replace("[{write: orders}, {publish: placed}]", "[{write: orders}]")
         .replace("  placed: {queue: {publish: 3ms}}\n", "")
@@ -36,15 +36,15 @@ fn fed(store: &str, rest: &str) -> String {
         .collect()
 }
 
-fn view(found: &Value, what: &str) -> f64 {
+pub(crate) fn view(found: &Value, what: &str) -> f64 {
     number(found, &format!("nodes.search.view.{what}"))
 }
 
-fn at_search(found: &Value, what: &str) -> f64 {
+pub(crate) fn at_search(found: &Value, what: &str) -> f64 {
     number(found, &format!("nodes.search.consistency.{what}"))
 }
 
-fn near(found: f64, expected: f64) {
+pub(crate) fn near(found: f64, expected: f64) {
     assert!((found - expected).abs() < 2e-5, "{found}, not {expected}");
 }
 
@@ -122,6 +122,19 @@ fn an_outbox_and_one_who_asks_the_source_carry_versions_too() {
 }
 
 #[test]
+fn a_view_is_written_whether_its_history_is_followed_or_not() {
+    let followed = results_of(&shop(""), 1);
+    let not_followed = results_of(&shop("history: none"), 1);
+    for node in ["indexer", "search", "orders"] {
+        let of = |found: &Value| found["nodes"][node]["outcomes"].clone();
+        assert_eq!(of(&followed), of(&not_followed), "{node}");
+    }
+    assert!(not_followed["nodes"]["search"]["consistency"].is_null());
+    let some = results_of(&shop("history: {keys: 10%}"), 1);
+    assert_eq!(some["nodes"]["search"]["outcomes"], followed["nodes"]["search"]["outcomes"]);
+}
+
+#[test]
 fn the_last_to_come_counts_whichever_is_newer() {
     // Two of a key are at work at once, and either may be done first.
     let hot = shop("").replace("wait: 100ms", "wait: exp(mean=100ms)").replace("n=100)", "n=10)");
@@ -139,6 +152,18 @@ fn the_last_to_come_counts_whichever_is_newer() {
     );
     assert_eq!(view(&log, "inversions"), 0.0);
     assert!(view(&log, "applied") > 5_000.0);
+}
+
+#[test]
+fn a_view_that_dies_applies_nothing_again_that_it_has() {
+    // Eight entries are at work at once, so that some are done before others in front of them.
+    let dies = "faults: [{id: dies, every: 2s, for: 50ms, crash: {node: search, process: true}}]";
+    let text = fed(", apply: exp(mean=40ms), apply_cores: 8", dies)
+        .replace("poisson(20/s), keys: uniform(n=100)", "poisson(40/s), keys: uniform(n=20)");
+    let found = results_of(&text, 1);
+    assert_eq!(view(&found, "inversions"), 0.0);
+    let written = number(&found, "nodes.orders.consistency.operations.write");
+    assert!(view(&found, "applied") > 0.9 * written, "{written}");
 }
 
 #[test]
@@ -254,18 +279,11 @@ fn views_are_the_same_on_one_and_two_threads() {
 fn what_is_said_of_views_is_checked_where_it_stands() {
     let base = shop("  other: {store: {read: 1ms}}");
     let of = "view_of: orders";
-    let cases: [Case; 10] = [
+    let cases: [Case; 9] = [
         ("who", of, "view_of: order", "15:29 E-REF", "unknown store"),
         ("what", of, "view_of: placed", "15:29 E-REF", "is a queue"),
         ("itself", of, "view_of: search", "15:29 E-CYCLE", "its own data"),
         ("law", of, "view_of: {store: orders, lag: 5}", "15:50 E-UNIT", "unit"),
-        (
-            "copies",
-            of,
-            "replication: {raft: {replicas: 3}}, view_of: orders",
-            "15:20 E-UNSUPPORTED",
-            "not supported yet",
-        ),
         (
             "client",
             "look: {read: search}",

@@ -25,11 +25,35 @@ impl Observer {
         (key, version): (u64, u64),
         (order, now): (u64, u64),
     ) {
+        if self.beside && self.is_view(store) {
+            // Its place in the order of versions is that of its source.
+            return;
+        }
         if let Some(watched) = self.stores.get_mut(&store) {
             watched.placed(log, (key, version), order);
         }
         if self.beside {
             self.is_due_at_views(store, version, now);
+        }
+    }
+
+    /// A shard has given a place in its log to a key that comes from another one.
+    pub fn entered(&mut self, (store, shard): (NodeId, u16), order: u64) {
+        if let Some(watched) = self.stores.get_mut(&store) {
+            watched.reigns.gave(shard, order);
+        }
+    }
+
+    /// A key, of which this is the newest version, is served by another shard from now on, in whose log that has this place.
+    pub fn moved(
+        &mut self,
+        store: NodeId,
+        of: (u64, u64),
+        (from, to, order): (u16, u16, u64),
+        now: u64,
+    ) {
+        if let Some(watched) = self.stores.get_mut(&store) {
+            watched.moved(of, (from, to), (order, now));
         }
     }
 
@@ -89,6 +113,10 @@ impl Observer {
     /// A leader of a shard began its term with entries up to this place; or goes on with it, after it died, with what it
     /// still has.
     pub fn began(&mut self, (store, shard): (NodeId, u16), how: (u64, u64), now: u64) {
+        if self.beside && self.is_view(store) {
+            // Nothing is acknowledged there that it could be without.
+            return;
+        }
         if let Some(watched) = self.stores.get_mut(&store) {
             watched.began(shard, how, now);
         }
@@ -96,6 +124,9 @@ impl Observer {
 
     /// Whoever took a version knew of an older one: while it was written, `fresh` or brought back from where it was read.
     pub fn follows(&mut self, store: NodeId, of: (u64, bool), version: u64, older: u64) {
+        if self.beside && self.is_view(store) {
+            return;
+        }
         if let Some(watched) = self.stores.get_mut(&store) {
             watched.follows(of, version, older);
         }

@@ -56,6 +56,8 @@ pub struct Observer {
     pub(super) with_sessions: bool,
     /// Start of the measured span, ns.
     pub(super) from: u64,
+    /// Nothing of it is told.
+    silent: bool,
     /// What sessions know, if anybody asks for it.
     pub tokens: Option<Box<Tokens>>,
     /// Locks that are kept in stores, if there are any.
@@ -91,7 +93,6 @@ impl Observer {
             limit: u32::try_from(history.limit()).unwrap_or(u32::MAX),
             horizon_ns: design.duration,
         };
-        let wrong = names.wrong_clocks().is_some();
         let told = |store: NodeId| {
             let kind = names.kind(store);
             let vectors = kind.replication().and_then(|spec| spec.multi_leader.as_ref());
@@ -99,7 +100,7 @@ impl Observer {
                 return Told::Vector;
             }
             match kind.facts().replicas {
-                Some(replicas) if !replicas.led => Told::Stamp { wrong },
+                Some(of) if !of.led => Told::Stamp { wrong: names.wrong_clocks().is_some() },
                 _ => Told::Order,
             }
         };
@@ -119,9 +120,9 @@ impl Observer {
             let what = (updates.contains_key(store), repeats);
             (*store, Watched::new(settings, told(*store), what))
         };
-        let watched = followed.iter().filter(|_| !history.0.none);
-        let stores = watched.map(new).collect();
-        let views = Views::of(names).map(Box::new);
+        let (views, silent) = (Views::of(names).map(Box::new), history.0.none);
+        let is_kept = |store: &&NodeId| !silent || Views::touch(views.as_deref(), **store);
+        let stores = followed.iter().filter(is_kept).map(new).collect();
         let with_sessions = design.clients.values().any(ClientSpec::has_sessions);
         let beside = leases || views.is_some();
         Some(Self {
@@ -135,6 +136,7 @@ impl Observer {
             by_vectors: BTreeMap::new(),
             with_sessions,
             from: design.warm_up,
+            silent,
             tokens: hands.then(|| Box::new(Tokens::new(known, about))),
             beside,
             views,
@@ -590,6 +592,6 @@ impl Observer {
             }
             (store, measured)
         };
-        self.stores.into_iter().map(of).collect()
+        self.stores.into_iter().filter(|_| !self.silent).map(of).collect()
     }
 }

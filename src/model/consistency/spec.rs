@@ -73,7 +73,7 @@ const LIMIT: u64 = 5_000_000;
 impl HistorySpec {
     /// The share of the keys that is followed.
     pub fn share(self) -> f64 {
-        self.0.keys.map_or(1.0, |share| share.0)
+        if self.0.none { 0.0 } else { self.0.keys.map_or(1.0, |share| share.0) }
     }
 
     /// Writes that are kept in mind.

@@ -105,7 +105,7 @@ impl Torn {
         for parts in self.transactions.values().filter(|parts| parts.iter().any(stays)) {
             let may_come = |part: &Part| {
                 let written = self.written.contains_key(&part.version);
-                !written && held.versions.contains(&part.version)
+                !written && held.versions.contains(part.version)
             };
             let Some(missing) = parts.iter().find(|part| !stays(part) && !may_come(part)) else {
                 continue;

@@ -62,6 +62,11 @@ impl Views {
         self.source(store).or_else(is_source)
     }
 
+    /// Whether a store is one of those of a design, or a source of one.
+    pub(super) fn touch(all: Option<&Self>, store: NodeId) -> bool {
+        all.is_some_and(|all| all.root(store).is_some())
+    }
+
     /// What is known for a frame.
     pub fn known(&self, slot: Slot) -> Vec<Shown> {
         self.known.get(&slot).cloned().unwrap_or_default()
@@ -207,11 +212,17 @@ impl Observer {
     #[cold]
     #[inline(never)]
     pub(super) fn broken_at(&self, store: NodeId, broken: Violations) -> Violations {
-        let is_view = self.views.as_ref().is_some_and(|views| views.source(store).is_some());
-        if !is_view {
+        if !self.is_view(store) {
             return broken;
         }
         Violations { monotonic_writes: 0, writes_follow_reads: 0, ..broken }
+    }
+
+    /// Whether a store shows what others hold: what is held there has its place and its fate at the source.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn is_view(&self, store: NodeId) -> bool {
+        self.views.as_ref().is_some_and(|views| views.source(store).is_some())
     }
 
     /// A version of a store that may be a source got its place.

@@ -6,7 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashTable;
 
-use super::{backed_up::BackedUp, held::Holdings};
+use super::{
+    backed_up::BackedUp,
+    held::{Holdings, Versions},
+    reigns::{Reign, Reigns},
+};
 use crate::{
     engine::random::mix,
     history::{
@@ -16,7 +20,6 @@ use crate::{
         ids::NodeId,
         probe::{ConsistencyMeasured, Loss},
     },
-    replication::{place, term_of},
 };
 
 /// A store that is followed.
@@ -27,10 +30,8 @@ pub(super) struct Watched {
     pub(super) vectors: Option<Box<Vectors>>,
     /// Versions accepted so far.
     accepted: u64,
-    /// By shard of a store whose replicas have leaders: how each reign began.
-    reigns: BTreeMap<u16, Vec<Reign>>,
-    /// The last place given in each term of each shard.
-    last: BTreeMap<(u16, u64), u64>,
+    /// Of a store whose replicas have leaders.
+    pub(super) reigns: Reigns,
     /// Of stores without leaders: versions, each with one that whoever took it knew of.
     knew: HashTable<(u64, u64)>,
     /// The measured span has begun, as far as operations tell, and when.
@@ -72,27 +73,6 @@ struct Attempts {
     at: BTreeMap<u64, u64>,
     /// What was done, of which key, by which versions, and their places; and whether in the measured span.
     done: BTreeMap<(u64, u64, u64, u64), bool>,
-}
-
-/// How a leader began.
-#[derive(Clone, Copy, Debug)]
-struct Reign {
-    /// The least place it gives.
-    first: u64,
-    /// The last place of what it began with.
-    began_with: u64,
-    /// It goes on in a term that had begun: then what was acknowledged after this instant, ns, is of its own. Whoever has
-    /// lost all gives the same places again.
-    since: Option<u64>,
-    /// When it began, ns.
-    at: u64,
-}
-
-impl Reign {
-    /// What has this place was written before it, and it began without that.
-    fn lost(&self, order: u64) -> bool {
-        order < self.first && order > self.began_with
-    }
 }
 
 /// What the damage to copies takes.
@@ -138,8 +118,7 @@ impl Watched {
             vectors: (told == Told::Vector)
                 .then(|| Box::new(Vectors::new(settings.keys, settings.horizon_ns))),
             accepted: 0,
-            reigns: BTreeMap::new(),
-            last: BTreeMap::new(),
+            reigns: Reigns::default(),
             knew: HashTable::new(),
             measures: false,
             from: 0,
@@ -201,7 +180,7 @@ impl Watched {
 
     /// No replica of a shard has anything any more, but that can be restored.
     pub(super) fn loses_shard(&mut self, shard: u16, now: u64) {
-        let of_log = self.last.iter().filter(|((of, _), _)| *of == shard).map(|(_, last)| *last);
+        let of_log = self.reigns.last(shard).into_iter();
         let by_stamp = self.history.placed().filter(|_| self.by_stamp).map(|(_, p)| p.order);
         let upto = of_log.chain(by_stamp).max().unwrap_or(0);
         self.backed_up.lost(shard, None, (upto, now));
@@ -234,8 +213,9 @@ impl Watched {
 
     /// A version of a key got its place; in the log of a shard, if it is one's.
     pub(super) fn placed(&mut self, log: Option<u16>, (key, version): (u64, u64), order: u64) {
+        let mut order = order;
         if let Some(shard) = log {
-            self.last.insert((shard, term_of(order)), order);
+            order = self.reigns.place(shard, key, order);
         }
         self.behind.remove(&version);
         if let Some(place) = self.late.get_mut(&version) {
@@ -249,6 +229,20 @@ impl Watched {
             inverted.insert(version, newest.order);
         }
         self.place((key, version), order);
+    }
+
+    /// A key, of which this is the newest version, went to another shard, in whose log that has this place.
+    pub(super) fn moved(
+        &mut self,
+        (key, version): (u64, u64),
+        shards: (u16, u16),
+        (order, now): (u64, u64),
+    ) {
+        let newest = match self.late.get(&version) {
+            None => self.history.place(key, version).map(|place| place.order),
+            Some(late) => *late,
+        };
+        self.reigns.moved(key, shards, (newest.unwrap_or(0), order), now);
     }
 
     fn place(&mut self, (key, version): (u64, u64), order: u64) {
@@ -285,9 +279,9 @@ impl Watched {
         let done = self.attempts.as_ref()?.done.iter();
         let stays = |((_, key, _, order), _): &(&(u64, u64, u64, u64), &bool)| {
             let shard = shard(*key);
-            let reigns = self.reigns.get(&shard).into_iter().flatten();
             // What was acknowledged since does not matter here: it is of another life of the leader.
-            !reigns.into_iter().any(|reign| reign.since.is_none() && reign.lost(*order))
+            let counts = |reign: &Reign| reign.since.is_none();
+            self.reigns.first_without((*key, *order), shard, counts).is_none()
                 && self.backed_up.takes((*key, *order), shard).is_none()
         };
         let stays: Vec<_> = done.filter(stays).collect();
@@ -300,11 +294,8 @@ impl Watched {
     }
 
     /// A leader of a shard began its term with entries up to this place.
-    pub(super) fn began(&mut self, shard: u16, (term, began_with): (u64, u64), now: u64) {
-        let before = self.last.get(&(shard, term));
-        let first = before.map_or(place(term, 0), |last| last + 1);
-        let since = before.map(|_| now);
-        self.reigns.entry(shard).or_default().push(Reign { first, began_with, since, at: now });
+    pub(super) fn began(&mut self, shard: u16, how: (u64, u64), now: u64) {
+        self.reigns.began(shard, how, now);
     }
 
     /// Whoever took a version knew of an older one.
@@ -312,7 +303,7 @@ impl Watched {
         if (fresh || !self.history.is_acknowledged(key, version))
             && self.may_know(key, version, older)
         {
-            let hash = |&(newer, older): &(u64, u64)| mix(newer ^ older.rotate_left(32));
+            let hash = |&(newer, _): &(u64, u64)| mix(newer);
             let (pair, table) = ((version, older), &mut self.knew);
             if table.find(hash(&pair), |known| *known == pair).is_none() {
                 table.insert_unique(hash(&pair), pair, hash);
@@ -337,24 +328,20 @@ impl Watched {
     /// Acknowledged writes that nobody holds, nor anything that was taken by who knew of them: because a later one took
     /// their place, because a clock made them older than an earlier one, or with the last who held them; but for those that are
     /// `restored`, by version, which were lost otherwise.
-    fn lost_by_stamp(
-        &self,
-        held: &BTreeSet<u64>,
-        restored: &BTreeMap<u64, Loss>,
-    ) -> [Vec<Loss>; 4] {
+    fn lost_by_stamp(&self, held: &Versions, restored: &BTreeMap<u64, Loss>) -> [Vec<Loss>; 4] {
         let mut kept = held.clone();
-        let mut knew: Vec<(u64, u64)> = self.knew.iter().copied().collect();
-        knew.sort_unstable();
-        let mut open: Vec<u64> = held.iter().copied().collect();
+        let mut open: Vec<u64> = held.iter().collect();
         while let Some(version) = open.pop() {
-            let first = knew.partition_point(|(newer, _)| *newer < version);
-            let older = knew[first..].iter().take_while(|(newer, _)| *newer == version);
+            let older = self.knew.iter_hash(mix(version)).filter(|(newer, _)| *newer == version);
             open.extend(older.map(|(_, older)| *older).filter(|older| kept.insert(*older)));
         }
+        let gone = self.history.acknowledged().filter(|w| !kept.contains(w.place.version));
+        let gone: Vec<Acknowledged> = gone.collect();
+        let keys: BTreeSet<u64> = gone.iter().map(|write| write.key).collect();
         let mut newest: BTreeMap<u64, u64> = BTreeMap::new();
         // What is held may be the answer to nobody yet.
-        for (key, place) in self.history.placed() {
-            if held.contains(&place.version) {
+        for (key, place) in self.history.placed().filter(|(key, _)| keys.contains(key)) {
+            if held.contains(place.version) {
                 let order = newest.entry(key).or_default();
                 *order = place.order.max(*order);
             }
@@ -362,7 +349,7 @@ impl Watched {
         let inverted =
             |version: u64| self.inverted.as_ref().is_some_and(|all| all.contains_key(&version));
         let mut lost = [const { Vec::new() }; 4];
-        for write in self.history.acknowledged().filter(|w| !kept.contains(&w.place.version)) {
+        for write in gone {
             if let Some(loss) = restored.get(&write.place.version) {
                 lost[3].push(*loss);
                 continue;
@@ -431,8 +418,7 @@ impl Watched {
         let lost = |write: Acknowledged| {
             let Place { order, version } = write.place;
             let shard = shard(write.key);
-            let of_log =
-                self.last.range((shard, 0)..).next().is_some_and(|((of, _), _)| *of == shard);
+            let of_log = self.reigns.last(shard).is_some();
             let order = if of_log { self.log_place(&write) } else { order };
             let at = self.backed_up.takes((write.key, order), shard)?;
             let waits = self.behind.contains_key(&version);
@@ -452,10 +438,8 @@ impl Watched {
 
     /// The first later term that began with a log without an acknowledged write of an earlier one.
     fn first_without(&self, write: &Acknowledged, shard: u16) -> Option<&Reign> {
-        let order = self.log_place(write);
-        let lost =
-            |reign: &&Reign| reign.lost(order) && reign.since.is_none_or(|since| write.at < since);
-        self.reigns.get(&shard)?.iter().find(lost)
+        let of_others = |reign: &Reign| reign.since.is_none_or(|since| write.at < since);
+        self.reigns.first_without((write.key, self.log_place(write)), shard, of_others)
     }
 
     /// Such a write.
@@ -491,18 +475,18 @@ impl Watched {
         }
         let lost = |write: Acknowledged| {
             let shard = shard(write.key);
-            let left = held.logs.get(&(store, shard))?.get(&write.key).copied().unwrap_or(0);
             let order = self.log_place(&write);
-            let gone =
-                left < order && order < u64::MAX && !restored.contains_key(&write.place.version);
+            let stay = self.reigns.stands(write.key, order, shard)?;
+            let left = held.logs.get(&(store, stay.shard))?.get(&write.key).copied().unwrap_or(0);
+            let gone = left < stay.place && !restored.contains_key(&write.place.version);
             (gone && self.lost_in_failover(&write, shard).is_none()).then(|| Loss::of(&write, None))
         };
         self.history.acknowledged().filter_map(lost).collect()
     }
 
     /// Acknowledged writes that a cache never wrote.
-    fn lost_behind(&self, held: &BTreeSet<u64>) -> Vec<Loss> {
-        let gone = self.behind.iter().filter(|(version, _)| !held.contains(version));
+    fn lost_behind(&self, held: &Versions) -> Vec<Loss> {
+        let gone = self.behind.iter().filter(|(version, _)| !held.contains(**version));
         let gone = gone.flat_map(|(version, before)| before.iter().chain([version]));
         let gone: BTreeSet<u64> = gone.copied().collect();
         if gone.is_empty() {

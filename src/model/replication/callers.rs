@@ -13,7 +13,7 @@ use crate::model::{
 };
 
 impl Names {
-    /// All instances and places of clients that call a node, in order.
+    /// All instances and places of clients that call a node, and those whose log feeds it, in order.
     pub fn callers(&self, id: NodeId) -> Vec<Host> {
         let name = self.name(id);
         // Whoever asks for its address calls it then.
@@ -31,6 +31,12 @@ impl Names {
                 let instances = self.kind(node).facts().instances;
                 all.extend((0..instances).map(|inst| (node, inst as u16)));
             }
+        }
+        // Who feeds it sends entries to whoever leads.
+        let source = self.store(id).filter(|spec| spec.lag_of_view().is_some());
+        if let Some(source) = source.and_then(|spec| self.node(&spec.source()?.0)) {
+            let instances = self.kind(source).facts().instances;
+            all.extend((0..instances).map(|inst| (source, inst as u16)));
         }
         for (index, client) in self.design.clients.values().enumerate() {
             let operations = client.operations();

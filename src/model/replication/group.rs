@@ -167,7 +167,13 @@ impl Post for Outbox<'_> {
     fn post(&mut self, to: Peer, message: Message) {
         let (from, id) = (self.from, next_id(self.identity, self.posted));
         let envelope = Envelope { from, to: (from.0, to), id, size: self.value.size(&message) };
-        self.world.post_message(envelope, message);
+        let slot = self.world.begin_message(&envelope, message.work());
+        if let Some(letters) = &mut self.world.letters {
+            // It is put together where it stays: on the way there it would be read in wider pieces than it was written in,
+            // which stalls.
+            *letters.first(slot) = Cargo::Message(from.1, message);
+        }
+        self.world.post_message(slot, envelope);
     }
 }
 
@@ -249,6 +255,12 @@ impl Group {
     /// What a place in the order of versions is of: the shard where that is a log, else the key.
     pub fn unit(&self, inst: Peer, key: u64) -> u64 {
         if self.led { self.shard(inst).into() } else { key }
+    }
+
+    /// Says that what a process holds of a key will be asked for soon.
+    #[inline(always)]
+    pub fn expect(&self, inst: Peer, key: u64) {
+        self.members[usize::from(inst)].process.expect(key);
     }
 
     /// A process is told something: what it sends at once is on its way then, the rest of what it wants done is in

@@ -3,6 +3,8 @@
 //!
 //! **Invariant.** What a frame carries is taken out once, or dropped with it.
 
+use std::collections::BTreeMap;
+
 use crate::{
     cause::Cause,
     engine::random::mix,
@@ -39,7 +41,7 @@ pub enum Cargo {
     /// To an observer: that caller knows.
     Known(Host, News),
     /// A key that moves to another shard.
-    Key(MovingKey),
+    Key(Box<MovingKey>),
     /// Something about messages of queues.
     Post(Box<Post>),
     /// Of a transaction, about one of its keys.
@@ -143,8 +145,21 @@ pub struct Fed {
 pub enum FedSaid {
     /// To a view: an entry, its number, key and version.
     Entry(u64, u64, u64),
-    /// At a view: likewise, it is being applied, and who sent it.
-    Applies(u64, u64, u64, u16),
+    /// At a view: it is being applied.
+    Applies {
+        /// Its number in its line.
+        number: u64,
+        /// The key.
+        key: u64,
+        /// The version.
+        version: u64,
+        /// Which instance of the source sent it.
+        sender: u16,
+        /// The how manyth to lead the view's shard began with it.
+        reign: u32,
+    },
+    /// To a source: the entry of this number did not come to whoever leads; who does, if that is known.
+    Elsewhere(u64, Option<u16>),
     /// To a source: all entries up to this number are applied.
     Upto(u64),
     /// To a source: all is lost, this line is to begin.
@@ -223,8 +238,10 @@ pub struct MovingKey {
     pub from: u16,
     /// The one that takes it.
     pub to: u16,
-    /// What was read of it.
+    /// What was read of it; where it has been taken by a log, with its place there.
     pub item: Item,
+    /// Of shards with logs: which sending it is.
+    pub number: u64,
     /// What is being done with it.
     pub step: Step,
 }
@@ -238,6 +255,8 @@ pub enum Step {
     Write,
     /// That was done.
     Taken,
+    /// It was not, by a replica that does not lead: who does, if one is known to.
+    Refused(Option<Peer>),
 }
 
 /// Who leads a shard, as callers are told.
@@ -261,6 +280,8 @@ pub struct Letters {
     pub(super) cargo: BySlot<Cargo>,
     /// The visit for a message that began last; none since somebody took it.
     begun: Option<Slot>,
+    /// As [`Cargo::Turn`], of callers that carry something else.
+    turns: BTreeMap<Slot, u16>,
 }
 
 impl Letters {
@@ -282,13 +303,12 @@ impl Letters {
         *self.cargo.at(slot) = cargo;
     }
 
-    /// A frame that begins carries this: before that it carried nothing.
+    /// Where what a frame carries is put that begins and carries nothing yet.
     #[inline(always)]
-    fn put_first(&mut self, slot: Slot, cargo: Cargo) {
-        let before = std::mem::replace(self.cargo.at(slot), cargo);
-        debug_assert!(before == Cargo::None, "what a frame carried is dropped with it");
-        // There is nothing to drop, which the compiler cannot know.
-        std::mem::forget(before);
+    pub fn first(&mut self, slot: Slot) -> &mut Cargo {
+        let place = self.cargo.at(slot);
+        debug_assert!(*place == Cargo::None, "what a frame carried is dropped with it");
+        place
     }
 
     /// What a frame carried.
@@ -304,24 +324,35 @@ impl Letters {
             && !matches!(cargo, Cargo::None)
         {
             *cargo = Cargo::None;
+            self.turns.remove(&slot);
         }
     }
 
     /// How many attempts of the call that a frame is at have failed.
     pub fn turn(&self, slot: Slot) -> u16 {
-        if let Cargo::Turn(turn) = self.get(slot) { *turn } else { 0 }
+        match self.get(slot) {
+            Cargo::None => 0,
+            Cargo::Turn(turn) => *turn,
+            _ => self.turns.get(&slot).copied().unwrap_or(0),
+        }
     }
 
     /// One more attempt of it has failed.
     pub fn take_turn(&mut self, slot: Slot) {
         let turn = self.turn(slot).saturating_add(1);
-        self.put(slot, Cargo::Turn(turn));
+        match self.get(slot) {
+            Cargo::None | Cargo::Turn(_) => self.put(slot, Cargo::Turn(turn)),
+            // A visit for a message, say, which has to be answered.
+            _ => drop(self.turns.insert(slot, turn)),
+        }
     }
 
     /// The call is over, and was answered well.
     pub fn end_turns(&mut self, slot: Slot) {
-        if matches!(self.get(slot), Cargo::Turn(_)) {
-            self.put(slot, Cargo::None);
+        match self.get(slot) {
+            Cargo::None => {}
+            Cargo::Turn(_) => self.put(slot, Cargo::None),
+            _ => drop(self.turns.remove(&slot)),
         }
     }
 
@@ -348,18 +379,14 @@ impl World {
     /// A frame of a node's own: nobody asked for it and nobody gets an answer.
     #[inline(never)]
     pub fn own_frame(&mut self, host: Host, of: (u64, u64), cargo: Cargo) -> Slot {
-        self.frame_from(host, host, of, cargo)
+        let slot = self.frame_from(host, host, of);
+        self.puts_first(slot, cargo);
+        slot
     }
 
     /// Likewise, which another host sends.
     #[inline(always)]
-    fn frame_from(
-        &mut self,
-        from: Host,
-        (node, inst): Host,
-        (id, key): (u64, u64),
-        cargo: Cargo,
-    ) -> Slot {
+    fn frame_from(&mut self, from: Host, (node, inst): Host, (id, key): (u64, u64)) -> Slot {
         let slot = self.frames.alloc(Frame {
             id,
             key,
@@ -375,10 +402,14 @@ impl World {
         if self.carries {
             *self.frames.extra_mut(slot) = Extra { client: NOBODY, ..Extra::EMPTY };
         }
-        if let Some(letters) = &mut self.letters {
-            letters.put_first(slot, cargo);
-        }
         slot
+    }
+
+    #[inline(always)]
+    fn puts_first(&mut self, slot: Slot, cargo: Cargo) {
+        if let Some(letters) = &mut self.letters {
+            *letters.first(slot) = cargo;
+        }
     }
 
     /// A frame of a node's own stands at an instruction of its program from now on.
@@ -394,15 +425,19 @@ impl World {
         self.post_for(NONE, envelope, cargo);
     }
 
-    /// Posts a message between replicas.
+    /// The frame of a message between replicas, which it does not carry yet.
     #[inline(always)]
-    pub fn post_message(&mut self, envelope: Envelope, message: Message) {
-        let key = match message.work() {
+    pub fn begin_message(&mut self, envelope: &Envelope, work: Work) -> Slot {
+        let key = match work {
             Work::Read(key) | Work::Write(key) => key,
             Work::None => 0,
         };
-        let Envelope { from, to, id, .. } = envelope;
-        let slot = self.frame_from(from, to, (id, key), Cargo::Message(from.1, message));
+        self.frame_from(envelope.from, envelope.to, (envelope.id, key))
+    }
+
+    /// The message that a frame carries now is posted.
+    #[inline(always)]
+    pub fn post_message(&mut self, slot: Slot, envelope: Envelope) {
         self.set_off((slot, NONE), envelope, false);
     }
 
@@ -419,7 +454,8 @@ impl World {
             _ => 0,
         };
         let Envelope { from, to, id, .. } = envelope;
-        let slot = self.frame_from(from, to, (id, key), cargo);
+        let slot = self.frame_from(from, to, (id, key));
+        self.puts_first(slot, cargo);
         self.set_off((slot, of), envelope, waited_for);
     }
 
@@ -513,7 +549,9 @@ impl World {
     /// Likewise; it has nothing to do with them any more.
     pub fn take_post(&mut self, slot: Slot) -> Option<Post> {
         self.post_of(slot)?;
-        match self.letters.as_mut()?.take(slot) {
+        let letters = self.letters.as_mut()?;
+        letters.turns.remove(&slot);
+        match letters.take(slot) {
             Cargo::Post(post) => Some(*post),
             _ => None,
         }

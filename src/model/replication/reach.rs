@@ -101,6 +101,7 @@ impl ToReplicas {
     fn shard_for(&mut self, key: u64, id: u64) -> u16 {
         match &mut self.shard {
             Route::Partitions(way) => way.broker(key, id),
+            Route::Shifting(way) => way.shard(key),
             way => way.instance(key, id),
         }
     }
@@ -244,8 +245,7 @@ impl World {
 
     /// The shard of a key of a store, as far as that is settled.
     pub(in crate::model) fn shard_of(&self, store: NodeId, key: u64) -> u16 {
-        match &self.routes[usize::from(store)] {
-            Route::Replicas(way) => way.shard.shard(key),
+        match self.routes[usize::from(store)].shards() {
             Route::Shifting(way) => way.shard(key),
             route => route.shard(key),
         }
@@ -255,7 +255,7 @@ impl World {
     pub(in crate::model) fn shard_asked(&mut self, slot: Slot) -> u16 {
         let f = &self.frames[slot];
         let (node, key, id) = (f.node, f.key, f.id);
-        self.way_to(node).shard.instance(key, id)
+        self.way_to(node).shard_for(key, id)
     }
 
     /// A store sends a request on to another instance, within the same attempt.

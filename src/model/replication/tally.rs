@@ -71,8 +71,8 @@ struct Shard {
 pub struct Tally {
     from: u64,
     each: usize,
-    messages: Vec<(&'static str, u64)>,
-    counted: Vec<(&'static str, u64)>,
+    messages: Counts,
+    counted: Counts,
     lag: Histogram,
     shards: Vec<Shard>,
     /// Each replica has a log of its own; else each shard.
@@ -141,13 +141,43 @@ pub struct ReplicasMeasured {
     pub healed: BTreeMap<usize, Lasted>,
 }
 
-fn count(all: &mut Vec<(&'static str, u64)>, name: &'static str) {
-    // Mostly the same text in the same place.
-    let same = |(known, _): &(&str, u64)| std::ptr::eq(known.as_ptr(), name.as_ptr());
-    let known = all.iter().position(same);
-    match known.or_else(|| all.iter().position(|(known, _)| *known == name)) {
-        Some(at) => all[at].1 += 1,
-        None => all.push((name, 1)),
+/// So many texts can be found without a look at the others, by where they lie.
+const SEATS: usize = 64;
+
+/// How often something came, by name.
+#[derive(Clone, Debug)]
+struct Counts {
+    all: Vec<(&'static str, u64)>,
+    /// The places in `all` of texts that lie there in memory; maybe that of another one.
+    seats: [u8; SEATS],
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self { all: Vec::new(), seats: [0; SEATS] }
+    }
+}
+
+impl Counts {
+    /// It came once more.
+    #[inline(always)]
+    fn count(&mut self, name: &'static str) {
+        let seat = name.as_ptr() as usize % SEATS;
+        match self.all.get_mut(usize::from(self.seats[seat])) {
+            Some((known, times)) if std::ptr::eq::<str>(*known, name) => *times += 1,
+            _ => self.find(seat, name),
+        }
+    }
+
+    #[inline(never)]
+    fn find(&mut self, seat: usize, name: &'static str) {
+        let known = self.all.iter().position(|(known, _)| *known == name);
+        let at = known.unwrap_or_else(|| {
+            self.all.push((name, 0));
+            self.all.len() - 1
+        });
+        self.all[at].1 += 1;
+        self.seats[seat] = at as u8;
     }
 }
 
@@ -164,8 +194,8 @@ impl Tally {
         Self {
             from,
             each,
-            messages: Vec::new(),
-            counted: Vec::new(),
+            messages: Counts::default(),
+            counted: Counts::default(),
             lag: Histogram::default(),
             shards: (0..shards).map(|_| Shard::default()).collect(),
             own_logs,
@@ -204,7 +234,7 @@ impl Tally {
     /// A message arrived.
     pub fn message(&mut self, name: &'static str, now: u64) {
         if now >= self.from {
-            count(&mut self.messages, name);
+            self.messages.count(name);
         }
     }
 
@@ -212,7 +242,7 @@ impl Tally {
     pub fn note(&mut self, (inst, shard): (u16, u16), note: Note, now: u64) {
         let (measured, number) = (now >= self.from, usize::from(shard));
         if let (Note::Counted(name), true) = (note, measured) {
-            return count(&mut self.counted, name);
+            return self.counted.count(name);
         }
         let Some(shard) = self.shards.get_mut(number) else { return };
         match note {
@@ -316,8 +346,8 @@ impl Tally {
             logs,
             observed,
             zones: Vec::new(),
-            messages: all.messages.into_iter().collect(),
-            counted: all.counted.into_iter().collect(),
+            messages: all.messages.all.into_iter().collect(),
+            counted: all.counted.all.into_iter().collect(),
             lag: all.lag,
             elections: led.then_some(all.elections),
             led: all.led,
@@ -325,5 +355,30 @@ impl Tally {
             leaders: self.leaders.clone(),
             healed: BTreeMap::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Texts in several places of memory, of which some share a seat, and a text at the beginning of another one.
+    #[test]
+    fn a_text_is_counted_wherever_it_lies() {
+        let words = ["get", "got", "put", "stored", "store"];
+        let texts: Vec<&'static str> = (0..40)
+            .flat_map(|n| words.map(|word| &*format!("{}{word}", "-".repeat(n)).leak()))
+            .zip((0..40).flat_map(|n| words.map(|_| n)))
+            .map(|(text, n)| &text[n..])
+            .chain(["stored", &"stored"[..5]])
+            .collect();
+        let (mut counts, mut right) = (Counts::default(), BTreeMap::new());
+        for n in 0..10_000 {
+            let text = texts[n * n % texts.len()];
+            counts.count(text);
+            *right.entry(text).or_insert(0) += 1;
+        }
+        assert_eq!(counts.all.len(), words.len());
+        assert_eq!(counts.all.into_iter().collect::<BTreeMap<_, _>>(), right);
     }
 }

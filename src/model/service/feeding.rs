@@ -10,7 +10,10 @@ use crate::{
         ids::{NONE, NodeId, Slot},
         replication::letters::{Cargo, Envelope, Fed, FedSaid, Line},
         span::Span,
-        store::feed::{AGAIN, Begun},
+        store::{
+            feed::{AGAIN, Due},
+            intake::Begun,
+        },
         world::{World, unpack},
     },
     replication::Note,
@@ -27,6 +30,12 @@ impl Server {
     #[cold]
     pub(super) fn hears_of_feed(&mut self, slot: Slot, world: &mut World) {
         let (inst, from) = (world.frames[slot].inst, unpack(world.frames[slot].parent));
+        if self.group.is_some()
+            && let Some(Cargo::Fed(fed)) = world.letters.as_ref().map(|all| all.get(slot))
+            && let FedSaid::Entry(..) = fed.said
+        {
+            return self.asks_whether_it_leads(slot, world);
+        }
         let cargo = world.letters.as_mut().map(|letters| letters.take(slot));
         let Some(Cargo::Fed(fed)) = cargo else { return world.release(slot) };
         let Fed { line, said } = *fed;
@@ -39,20 +48,21 @@ impl Server {
         match said {
             FedSaid::Entry(number, key, version) => {
                 let Some(intake) = &mut feeding.intake else { return };
-                match intake.comes(&line, (number, key, version)) {
-                    Some(begun) => self.applies(line, &begun, (from.1, world)),
+                match intake.comes(&line, (number, key, version), from.1) {
+                    Some(begun) => self.applies((inst, line), &begun, (from.1, world)),
                     None => {
                         let (upto, id) = (intake.upto(&line), intake.next_id());
                         self.answers((inst, from), id, (line, FedSaid::Upto(upto)), world);
                     }
                 }
             }
-            FedSaid::Applies(number, key, version, sender) => {
+            FedSaid::Applies { number, key, version, sender, .. } => {
                 let Some(intake) = &mut feeding.intake else { return };
-                let Some((upto, begun)) = intake.applied(&line, number) else { return };
+                let begun = intake.worked(&line, number);
+                let Some(upto) = intake.applied(&line, number) else { return };
                 let (id, source) = (intake.next_id(), intake.source());
                 self.takes_entry((inst, key), version, world);
-                self.applies(line, &begun, (sender, world));
+                self.applies((inst, line), &begun, (sender, world));
                 self.answers((inst, (source, sender)), id, (line, FedSaid::Upto(upto)), world);
             }
             FedSaid::Upto(upto) => {
@@ -61,7 +71,10 @@ impl Server {
                     self.feeds(line.from, world);
                 }
             }
-            FedSaid::Lost => self.begins_line(inst, line, world),
+            FedSaid::Elsewhere(number, leader) => {
+                self.sends_entry_elsewhere((inst, from), (line, number, leader), world);
+            }
+            FedSaid::Lost => self.begins_line((inst, from), line, world),
             FedSaid::Begins => {
                 if let Some(intake) = &mut feeding.intake {
                     intake.begins(&line);
@@ -71,8 +84,8 @@ impl Server {
         }
     }
 
-    fn answers(
-        &mut self,
+    pub(super) fn answers(
+        &self,
         (inst, to): (u16, (NodeId, u16)),
         id: u64,
         (line, said): (Line, FedSaid),
@@ -85,14 +98,20 @@ impl Server {
     // ---- the view -----------------------------------------------------------------------------
 
     /// Entries of a line that somebody sent are applied from now on.
-    fn applies(&mut self, line: Line, begun: &[Begun], (sender, world): (u16, &mut World)) {
+    pub(super) fn applies(
+        &mut self,
+        (inst, line): (u16, Line),
+        begun: &[Begun],
+        (sender, world): (u16, &mut World),
+    ) {
         for &(number, key, version) in begun {
             let Some(feeding) = &mut self.feeding else { return };
             let Some(intake) = &mut feeding.intake else { return };
             let (id, entry) = (intake.next_id(), self.program.own[feeding.apply]);
-            let said = FedSaid::Applies(number, key, version, sender);
+            let reign = intake.reign(line.to);
+            let said = FedSaid::Applies { number, key, version, sender, reign };
             let cargo = Cargo::Fed(Box::new(Fed { line, said }));
-            let slot = world.own_frame((self.node, line.to), (id, key), cargo);
+            let slot = world.own_frame((self.node, inst), (id, key), cargo);
             world.begin_own(slot, entry);
             self.run(slot, world);
         }
@@ -110,12 +129,13 @@ impl Server {
         self.feeds_on(inst, (key, version, place), world);
     }
 
-    /// An instance that lost all asks for what there is to show.
-    fn asks_for_lines(&mut self, inst: u16, world: &mut World) {
-        let Some(feeding) = &mut self.feeding else { return };
+    /// An instance whose shard lost all, or some of what it had said to have, asks for what there is to show.
+    pub(super) fn asks_for_lines(&mut self, inst: u16, world: &mut World) {
+        let Some(feeding) = &self.feeding else { return };
         let (node, entry) = (self.node, self.program.own.get(feeding.timer).copied());
-        let (Some(intake), Some(entry)) = (&mut feeding.intake, entry) else { return };
-        let asked = intake.asks(node, inst);
+        let shard = self.group.as_ref().map_or(inst, |group| group.shard(inst));
+        let (Some(intake), Some(entry)) = (self.intake_of(inst, shard), entry) else { return };
+        let asked = intake.asks(node, shard);
         if asked.is_empty() {
             return;
         }
@@ -183,11 +203,15 @@ impl Server {
         if world.hosts.disturbed && world.hosts.is_down((node, leader)) {
             return;
         }
+        let mut silent = None;
         for due in out.due(shard, now) {
-            let envelope =
-                Envelope { from: (node, due.from), to: due.to, id: due.id, size: due.size };
-            world.post(envelope, Cargo::Fed(Box::new(due.fed)));
+            let again = due.again && silent.replace(due.to) != Some(due.to);
+            let to = self.whom_to_feed(leader, due.to, again, world);
+            self.sends_entry(due, to, world);
         }
+        let Some(out) = self.feeding.as_mut().and_then(|feeding| feeding.out.as_mut()) else {
+            return;
+        };
         let Some(next) = out.next(shard) else { return };
         let (clock, armed) = *out.clock(shard);
         if armed <= next {
@@ -207,17 +231,22 @@ impl Server {
         *out.clock(shard) = (slot, next);
     }
 
-    /// A view begins a new line, with what there is.
-    fn begins_line(&mut self, inst: u16, line: Line, world: &mut World) {
+    pub(super) fn sends_entry(&self, due: Due, to: (NodeId, u16), world: &mut World) {
+        let envelope = Envelope { from: (self.node, due.from), to, id: due.id, size: due.size };
+        world.post(envelope, Cargo::Fed(Box::new(due.fed)));
+    }
+
+    /// A view, of which this instance asks, begins a new line, with what there is.
+    fn begins_line(&mut self, (inst, asks): (u16, (NodeId, u16)), line: Line, world: &mut World) {
         let now = world.now();
         let mut held = self.held_in_order(inst);
         held.retain(|(key, _)| world.shard_of(line.view, *key) == line.to);
         let Some(out) = self.feeding.as_mut().and_then(|feeding| feeding.out.as_mut()) else {
             return;
         };
-        let Some(due) = out.begins(inst, line, held, now) else { return };
-        let envelope = Envelope { from: (self.node, inst), to: due.to, id: due.id, size: due.size };
-        world.post(envelope, Cargo::Fed(Box::new(due.fed)));
+        let Some(id) = out.begins(inst, line, held, now) else { return };
+        self.answers((inst, asks), id, (line, FedSaid::Begins), world);
+        world.believes((self.node, inst), asks);
         self.feeds(line.from, world);
     }
 
@@ -244,6 +273,7 @@ impl Server {
     #[inline(never)]
     pub(super) fn feeds_hear(&mut self, inst: u16, note: &Note, world: &mut World) {
         let now = world.now();
+        self.shows(inst, note, world);
         if let Note::Accepted { key, version, order } = *note {
             return self.feeds_on(inst, (key, version, order), world);
         }
@@ -261,6 +291,32 @@ impl Server {
         }
         let shard = out.shard(inst);
         self.feeds(shard, world);
+    }
+
+    /// A replica of a view has something to say: what has come to it.
+    fn shows(&mut self, inst: u16, note: &Note, world: &mut World) {
+        let (now, node) = (world.now(), self.node);
+        let (Some(feeding), Some(group)) = (&mut self.feeding, &self.group) else { return };
+        let (Some(shown), Some(data)) = (&mut feeding.shown, &mut world.data) else { return };
+        let mut comes =
+            |(key, before, version)| data.comes_to_view(node, key, (before, version), now);
+        match *note {
+            Note::Accepted { key, version, order } => {
+                shown.accepted(inst, (key, version, order)).map(&mut comes);
+            }
+            Note::Committed { order } => {
+                while let Some(one) = shown.committed(inst, order) {
+                    comes(one);
+                }
+            }
+            Note::StepsDown { .. } => shown.leads_no_more(inst),
+            Note::Leads { term, began_with } => {
+                let process = &group.members[usize::from(inst)].process;
+                shown.leads((inst, process), (term, began_with));
+            }
+            _ => {}
+        }
+        self.intake_hears(inst, note, world);
     }
 
     // ---- ends ---------------------------------------------------------------------------------
@@ -283,10 +339,13 @@ impl Server {
     /// The process of an instance is gone.
     pub(super) fn crash_feeding(&mut self, inst: u16) {
         let Some(feeding) = &mut self.feeding else { return };
+        if let Some(shown) = &mut feeding.shown {
+            shown.leads_no_more(inst);
+        }
         if let Some(out) = &mut feeding.out {
             out.crash(inst);
         }
-        if let Some(intake) = &mut feeding.intake {
+        if let Some(intake) = feeding.intake.as_mut().filter(|_| self.group.is_none()) {
             intake.crash(inst);
         }
     }
@@ -297,7 +356,8 @@ impl Server {
         if let Some(out) = feeding.out.as_mut().filter(|_| self.group.is_none()) {
             out.wipe(inst);
         }
-        if let Some(intake) = &mut feeding.intake {
+        // Of replicas whoever leads next finds out what is missing.
+        if let Some(intake) = feeding.intake.as_mut().filter(|_| self.group.is_none()) {
             intake.wipe(inst);
         }
     }

@@ -42,9 +42,12 @@ impl Server {
             Point::Turn => self.takes_turn(slot, world),
             Point::LoggedIn => self.login_done(slot, world),
             Point::Gives => self.gives_connection(slot, world),
+            Point::Entry if self.moving.is_some() => self.enters_key(slot, world),
+            Point::Entry if self.is_of_feed(slot, world) => self.enters_entry(slot, world),
             Point::Entry => self.enters_promise(slot, world),
             Point::Asked => self.locks_key(slot, world),
             Point::Locked => self.comes_to_lock(slot, world),
+            Point::Entered if self.moving.is_some() => self.has_taken(slot, world),
             Point::Entered => self.has_entered(slot, world),
             Point::Arrived { .. } | Point::Worked { .. } | Point::Timer => {
                 unreachable!("it waits there for an event of its own")

@@ -16,10 +16,7 @@ use crate::{
         frame::BRANCH,
         ids::{NONE, Slot},
         queue::post::Post,
-        replication::{
-            group::TELL,
-            letters::{Cargo, Envelope, News},
-        },
+        replication::{group::TELL, letters::Cargo},
         world::World,
     },
     outcome::Outcome,
@@ -45,8 +42,6 @@ const NO_VERSION: Cause = Cause::NoVersion;
 /// Why one does that is late under a lock.
 pub(super) const FENCED: Cause = Cause::Fenced;
 
-/// How long until callers are told again who leads, ns.
-const TELL_AGAIN: u64 = 1_000_000_000;
 /// So often a request is sent on within an attempt, at most.
 pub(super) const MOST_SENT_ON: u8 = 8;
 
@@ -72,6 +67,16 @@ impl Server {
     #[inline(never)]
     fn carry_out_all(&mut self, inst: Peer, world: &mut World) {
         let Some(group) = &mut self.group else { return };
+        if group.effects.len() == 1
+            && let Some(effect) = group.effects.pop()
+        {
+            // Mostly it is one answer.
+            self.carry_out(inst, effect, world);
+            if let Some(group) = &mut self.group {
+                group.heals(inst, world.now());
+            }
+            return;
+        }
         let mut effects = std::mem::take(&mut group.effects);
         for effect in effects.drain(..) {
             self.carry_out(inst, effect, world);
@@ -159,6 +164,9 @@ impl Server {
         if self.backups.is_some() && self.is_restoring(slot, world) {
             return;
         }
+        if self.moving.is_some() && self.is_moved_at_replica(slot, point, world) {
+            return;
+        }
         let (phase, write) = match point {
             Point::Arrived { write } => (Phase::Arrived, write),
             Point::Worked { write } => (Phase::Worked, write),
@@ -166,9 +174,12 @@ impl Server {
                 unreachable!("it is no request that comes to a replica")
             }
         };
+        let carried = world.data.as_ref().map_or(0, |data| data.version(slot));
+        if carried == 0 && write && self.shows_nothing(slot, phase, world) {
+            return;
+        }
         let Some(group) = &mut self.group else { return };
         let f = &world.frames[slot];
-        let carried = world.data.as_ref().map_or(0, |data| data.version(slot));
         let act = if write {
             // Whoever looks on or not: what is written has a name.
             let version = if carried == 0 { f.id.max(1) } else { carried };
@@ -186,6 +197,9 @@ impl Server {
         let (inst, key) = (f.inst, f.key);
         let within_caller = usize::from(inst) >= group.serving;
         let shard = if within_caller { world.shard_asked(slot) } else { group.shard(inst) };
+        if phase == Phase::Arrived {
+            group.expect(inst, key);
+        }
         let mut operation = Operation { ticket, act, key, shard, ..Operation::default() };
         if let Some(data) = &world.data {
             operation.level = data.answered(slot).level;
@@ -204,7 +218,30 @@ impl Server {
             operation.since = tokens.since(slot, unit, write);
             operation.context = tokens.context(slot, unit);
         }
+        if self.moving.is_some() && !write {
+            operation.since = self.knows_of_key(inst, key, operation.since);
+        }
         self.tell_replica(inst, world, |process, cx| process.operation(&operation, phase, cx));
+    }
+
+    /// Whether a write fails at a replica of a view, as who writes knows no version of its source: where he would have been
+    /// heard, when its work is done.
+    #[cold]
+    #[inline(never)]
+    fn shows_nothing(&mut self, slot: Slot, phase: Phase, world: &mut World) -> bool {
+        let views = world.data.as_ref().and_then(|data| data.views.as_deref());
+        let is_view = views.is_some_and(|views| views.source(self.node).is_some());
+        let led = self.group.as_ref().is_some_and(|group| group.led);
+        // Who coordinates among equals does no work of his own.
+        if !is_view || led && phase == Phase::Arrived {
+            return false;
+        }
+        if let Some(data) = &mut world.data {
+            data.is_known(slot, Written::No);
+        }
+        world.record.node(self.node).cause(NO_VERSION);
+        self.finish(slot, Outcome::Error, world);
+        true
     }
 
     /// A message between replicas has come: its work begins, or the replica is told.
@@ -216,10 +253,17 @@ impl Server {
         let (Some(letters), Some(group)) = (&world.letters, &mut self.group) else { return };
         let Cargo::Message(_, message) = letters.get(slot) else { return };
         group.tally.message(message.name(), world.agenda.now());
+        let inst = world.frames[slot].inst;
         let entry = match message.work() {
             Work::None => return self.told_message(slot, world),
-            Work::Read(_) => self.program.own[READ],
-            Work::Write(_) => self.program.own[WRITE],
+            Work::Read(key) => {
+                group.expect(inst, key);
+                self.program.own[READ]
+            }
+            Work::Write(key) => {
+                group.expect(inst, key);
+                self.program.own[WRITE]
+            }
         };
         world.begin_own(slot, entry);
         self.run(slot, world);
@@ -229,11 +273,21 @@ impl Server {
     #[inline(never)]
     fn told_message(&mut self, slot: Slot, world: &mut World) {
         let Some(letters) = &mut world.letters else { return };
-        let Cargo::Message(from, message) = letters.take(slot) else { return };
+        // It is told from where it is taken to: another copy would be read in wider pieces than it was written in.
+        let mut cargo = letters.take(slot);
         let inst = world.frames[slot].inst;
         world.release_letter(slot);
-        let work = if self.backups.is_some() { message.work() } else { Work::None };
-        self.tell_replica(inst, world, |process, cx| process.message(from, message, cx));
+        let work = match &cargo {
+            Cargo::Message(_, message) if self.backups.is_some() => message.work(),
+            _ => Work::None,
+        };
+        self.tell_replica(inst, world, |process, cx| {
+            if let (Process::Quorum(one), Cargo::Message(from, message)) = (&mut *process, &cargo) {
+                one.hears(*from, message, cx);
+            } else if let Cargo::Message(from, message) = std::mem::take(&mut cargo) {
+                process.message(from, message, cx);
+            }
+        });
         if work != Work::None {
             self.keeps_what_came(inst, work);
         }
@@ -248,6 +302,7 @@ impl Server {
             Some(Cargo::Fed(_)) => self.hears_of_feed(slot, world),
             Some(Cargo::Kept(_)) => self.hears_of_backup(slot, world),
             Some(Cargo::Part(_)) => self.part_came(slot, world),
+            Some(Cargo::Key(_)) => self.takes_key(slot, world),
             _ => self.told_other(slot, world),
         }
     }
@@ -257,6 +312,7 @@ impl Server {
     pub(super) fn told_replica(&mut self, slot: Slot, world: &mut World) {
         match world.letters.as_ref().map(|letters| letters.get(slot)) {
             Some(Cargo::Message(..)) => self.told_message(slot, world),
+            Some(Cargo::Fed(_)) => self.fed_goes_on(slot, world),
             _ => self.told_other(slot, world),
         }
     }
@@ -278,7 +334,7 @@ impl Server {
                     *other != caller || told.leader / group.each != shard || told.epoch > news.epoch
                 });
             }
-            Cargo::Key(moved) => self.key_moves(moved, world),
+            Cargo::Key(moved) => self.key_moves(inst, *moved, world),
             Cargo::Message(..)
             | Cargo::Post(_)
             | Cargo::Part(_)
@@ -306,6 +362,9 @@ impl Server {
             if self.backups.is_some() {
                 return self.backup_due(slot, world);
             }
+            if self.moving.is_some() {
+                return self.moving_timed(slot, world);
+            }
             if let Some(broker) = self.log_clock(slot) {
                 self.log_timed(broker, world);
             }
@@ -317,6 +376,7 @@ impl Server {
         self.tell_replica(inst, world, |process, cx| process.timer(timer, cx));
     }
 
+    #[inline(never)]
     fn carry_out(&mut self, inst: Peer, effect: Effect, world: &mut World) {
         match effect {
             Effect::Answer(ticket, answer, known) => {
@@ -403,8 +463,11 @@ impl Server {
     #[cold]
     #[inline(never)]
     fn answer_badly(&mut self, slot: Slot, answer: Answer, world: &mut World) {
-        if self.enters_nothing(slot, answer, world) {
+        if self.enters_nothing(slot, answer, world) || self.enters_no_key(slot, answer, world) {
             return;
+        }
+        if self.is_of_feed(slot, world) {
+            return self.turns_entry_away(slot, answer, world);
         }
         if matches!(world.post_of(slot), Some(Post::Put(..))) {
             // Who sent it sends it again.
@@ -508,39 +571,6 @@ impl Server {
         if self.backups.is_some() {
             self.backups_hear(inst, note, world);
         }
-        beside
-    }
-
-    // ---- who leads -----------------------------------------------------------------------------
-
-    /// Tells all who call the node who leads.
-    fn announce(&mut self, (from, leader, epoch): (Peer, Peer, u64), world: &mut World) {
-        let Some(group) = &mut self.group else { return };
-        let news = News { store: group.node, from, leader, epoch, sinks_in: false };
-        let shard = leader / group.each;
-        let each = group.each;
-        let to_tell = &mut group.members[usize::from(from)].to_tell;
-        to_tell.retain(|(_, older)| older.leader / each != shard);
-        to_tell.extend(group.callers.iter().map(|caller| (*caller, news)));
-        self.announce_again(from, world);
-    }
-
-    fn announce_again(&mut self, from: Peer, world: &mut World) {
-        let Some(group) = &mut self.group else { return };
-        let to_tell = group.members[usize::from(from)].to_tell.clone();
-        for (caller, news) in &to_tell {
-            let envelope = Envelope {
-                from: (group.node, from),
-                to: *caller,
-                id: group.next_id(from),
-                size: 0,
-            };
-            group.tally.message("announce", world.now());
-            world.post(envelope, Cargo::News(*news));
-        }
-        if !to_tell.is_empty() {
-            let entry = self.program.own[TIMER];
-            group.arm((from, TELL, entry), TELL_AGAIN, world);
-        }
+        beside | (self.moving.is_some() && self.moves_hear(inst, note, world))
     }
 }

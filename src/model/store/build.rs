@@ -11,7 +11,7 @@ use crate::{
         ids::NodeId,
         kind::{Kind, Verb},
         node::Node,
-        replication::RebuildSpec,
+        replication::{RebuildSpec, group::Group},
         service::{
             Discipline,
             build::Shape,
@@ -24,18 +24,21 @@ use crate::{
             StoreSpec,
             backups::{Backups, Pace, Parts},
             copies::Copies,
-            feed::{Feeding, Feeds, Intake},
+            feed::{Feeding, Feeds},
+            handing::Handing,
+            intake::Intake,
             moving::Moving,
             promises::Promises,
             relays::Relays,
+            shown::Shown,
         },
     },
 };
 
 /// Things relays do: they read, delete, and wait.
 const RELAYS: usize = 3;
-/// And who feeds views or is fed: entries are applied, and somebody waits.
-const FEEDING: usize = 2;
+/// And who feeds views or is fed: entries are applied, and somebody waits; a view with replicas asks who leads besides.
+const FEEDING: [usize; 2] = [2, 3];
 
 impl StoreSpec {
     /// The size of a value, drawn once per key: the same whenever it is read or sent.
@@ -48,11 +51,16 @@ impl StoreSpec {
 impl StoreSpec {
     /// Its keys, if they move.
     fn moving(&self, path: &str, server: &Server, assembly: &mut Assembly<'_>) -> Option<Moving> {
+        let facts = self.facts();
+        let logs = facts.replicas.map(|replicas| {
+            let shards = facts.serving() / replicas.each.max(1);
+            Handing::new(shards as u16, replicas.each as u16, assembly.names.tracked.once)
+        });
         let rate = self.shards.as_ref().and_then(|shards| shards.move_)?;
         let pace = ((1e9 / rate.0).max(1.0) as u64, self.keys.map_or(0, |keys| keys.0));
         let size = (self.shard_count(), server.instances.len());
         let value = self.size_of_value(path, assembly);
-        self.moves_keys().then(|| Moving::new(hash_str(0, path), pace, size, value))
+        self.moves_keys().then(|| Moving::new((hash_str(0, path), pace), size, value, logs))
     }
 
     /// Its backups, if it has some.
@@ -89,7 +97,12 @@ impl StoreSpec {
     ) -> Option<Feeding> {
         let (names, site) = (assembly.names, Assembly::site(path));
         let fed = names.fed_by(id);
-        if fed.is_empty() && self.lag_of_view().is_none() {
+        let group = server.group.as_deref();
+        let is_view = |group: &&Group| names.views().contains_key(&group.node);
+        let shown = group
+            .filter(is_view)
+            .map(|group| Shown::new((self.shard_count() as usize, group.each), group.led));
+        if fed.is_empty() && self.lag_of_view().is_none() && shown.is_none() {
             return None;
         }
         let lag = |view: NodeId| {
@@ -100,7 +113,7 @@ impl StoreSpec {
             ))
         };
         let views: Vec<_> = fed.iter().copied().filter_map(lag).collect();
-        let each = server.group.as_ref().map(|group| group.each);
+        let each = group.map(|group| group.each);
         let value = self.size_of_value(path, assembly);
         let shards = self.shard_count() as usize;
         let out = (!views.is_empty()).then(|| Feeds::new(site, (shards, each), views, value));
@@ -111,10 +124,11 @@ impl StoreSpec {
             let each = names.kind(source).facts().replicas.map_or(1, |replicas| replicas.each);
             let of = (source, own.shard_count() as u16, each as u16);
             let cores = self.apply_cores.map_or(1, |cores| cores.0 as usize);
-            Some(Intake::new(site, of, cores, server.instances.len()))
+            Some(Intake::new(site, of, cores, shards))
         });
         let timer = server.program.own.len().saturating_sub(1);
-        Some(Feeding { out, intake, timer, apply: timer.saturating_sub(1) })
+        let [apply, asks] = [1, 2].map(|before| timer.saturating_sub(before));
+        Some(Feeding { shown, out, intake, timer, apply, asks })
     }
 
     /// What shards do unasked: replicas, those whose keys move, those who take part in transactions, relays.
@@ -141,6 +155,15 @@ impl StoreSpec {
                 compiler.emit(Instr::Point(Point::Entered));
                 compiler.program.own.extend([asked, decided]);
             }
+            if self.replication.is_some() && self.moves_keys() {
+                // In the order `service/handing.rs` knows.
+                let demand = compiler.demand(write, "/write");
+                let asked = compiler.emit(Instr::Point(Point::Entry)) as u16;
+                compiler.emit(Instr::Work(demand));
+                compiler.emit(Instr::Point(Point::Entry));
+                compiler.emit(Instr::Point(Point::Entered));
+                compiler.program.own.push(asked);
+            }
         } else if self.backup.is_some() {
             works_and_timer(compiler, &[], Point::Told);
         } else if transacts {
@@ -156,7 +179,11 @@ impl StoreSpec {
         }
         if feeds || self.lag_of_view().is_some() {
             let apply = self.apply.as_ref().unwrap_or(write);
-            works_and_timer(compiler, &[(apply, "/apply")], Point::Told);
+            if self.replication.is_some() && self.lag_of_view().is_some() {
+                asks_and_enters(compiler, apply);
+            } else {
+                works_and_timer(compiler, &[(apply, "/apply")], Point::Told);
+            }
         }
     }
 }
@@ -175,6 +202,19 @@ fn works_and_timer(
     }
     let timer = compiler.emit(Instr::Point(Point::Timer)) as u16;
     compiler.program.own.push(timer);
+}
+
+/// What a view with replicas does with an entry of a log that feeds it: it is asked whether it leads, and told; it applies it,
+/// writes it down, and is told. And a timer.
+fn asks_and_enters(compiler: &mut Compiler<'_, '_>, apply: &DurationFormula) {
+    let asks = compiler.emit(Instr::Point(Point::Entry)) as u16;
+    compiler.emit(Instr::Point(Point::Told));
+    let demand = compiler.demand(apply, "/apply");
+    let applies = compiler.emit(Instr::Work(demand)) as u16;
+    compiler.emit(Instr::Point(Point::Entry));
+    compiler.emit(Instr::Point(Point::Told));
+    let timer = compiler.emit(Instr::Point(Point::Timer)) as u16;
+    compiler.program.own.extend([asks, applies, timer]);
 }
 
 impl Built for StoreSpec {
@@ -268,7 +308,10 @@ impl Built for StoreSpec {
         server.moving = self.moving(path, &server, assembly).map(Box::new);
         server.group = self.group(id, path, assembly).map(Box::new);
         server.feeding = self.feeding((id, path), &server, assembly).map(Box::new);
-        let others = if server.feeding.is_some() { RELAYS + FEEDING } else { RELAYS };
+        let feeds =
+            server.feeding.as_ref().is_some_and(|own| own.out.is_some() || own.intake.is_some());
+        let asks = usize::from(self.replication.is_some() && self.lag_of_view().is_some());
+        let others = if feeds { RELAYS + FEEDING[asks] } else { RELAYS };
         let own = (server.program.own.len().saturating_sub(others), Assembly::site(path));
         let each = server.group.as_ref().map(|group| group.each);
         let shards = server.group.as_ref().map(|group| group.serving / usize::from(group.each));
@@ -277,7 +320,8 @@ impl Built for StoreSpec {
         server.overheard = server.relays.is_some()
             || server.promises.is_some()
             || server.feeding.is_some()
-            || server.backups.is_some();
+            || server.backups.is_some()
+            || server.moving.is_some();
         Box::new(server)
     }
 }

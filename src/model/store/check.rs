@@ -6,7 +6,7 @@ use crate::{
     model::{
         check::{Checked, MAX_INSTANCES, boot, discipline, formula, positive, ring, zones},
         ids::NodeId,
-        kind::Outgoing,
+        kind::{Kind, Outgoing},
         names::Names,
         replication::check::replicas,
         store::{ShardBy, StoreSpec, check_backup::backup, check_view::view},
@@ -40,9 +40,12 @@ impl StoreSpec {
         if !path.ends_with(".shards.count") {
             let message = "of the shards only `count` can change".to_owned();
             wrong("E-FAULT-TARGET", message, "set `shards.count`");
-        } else if self.replication.is_some() {
-            let message = "keys of a store with `replication` cannot move yet".to_owned();
-            wrong("E-CONFLICT", message, "leave out `replication`, or the change");
+        } else if self.facts().replicas.is_some_and(|replicas| !replicas.led) {
+            let message = "no replica of a shard leads, which could hand over its keys".to_owned();
+            wrong("E-CONFLICT", message, "`leader_follower` or `raft`, or one copy of each shard");
+        } else if self.replication.is_some() && self.view_of.is_some() {
+            let message = "keys of a view with `replication` cannot move yet".to_owned();
+            wrong("E-UNSUPPORTED", message, "one copy of each shard, or leave out the change");
         } else if names.tracked.transactions.contains(&id) {
             let message = "keys of a store that transactions write cannot move yet".to_owned();
             wrong("E-CONFLICT", message, "leave out the transactions, or the change");

@@ -67,9 +67,10 @@ impl View<'_> {
                 let message =
                     "each leader of a view would write by itself what another store has ordered";
                 problems.error_help("E-CONFLICT", path, message, "leave out one of them");
-            } else {
-                let message = "a view with `replication` is not supported yet";
-                problems.error_help("E-UNSUPPORTED", path, message, "one copy of each shard");
+            } else if replication.quorum.is_some() && spec.lag_of_view().is_some() {
+                let message = "a log that feeds a view, and replicas of that of which none leads, do not go together yet";
+                let help = "`view_of: name`, written by consumers";
+                problems.error_help("E-UNSUPPORTED", path, message, help);
             }
         }
         let led = own

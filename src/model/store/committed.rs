@@ -32,10 +32,11 @@ impl Committed {
         self.open.pop_front()
     }
 
-    /// An instance leads from now on, with the entries up to this place; not one that does not know yet that a later term has
-    /// begun. Whether it does.
+    /// An instance leads from now on, with the entries up to this place; not one that does not know yet that somebody leads in a
+    /// later term. Whether it does.
     pub fn leads(&mut self, inst: u16, (term, upto): (u64, u64)) -> bool {
-        if term < self.term {
+        // If all have lost what they had terms begin anew.
+        if term < self.term && self.by.is_some() {
             return false;
         }
         (self.by, self.term) = (Some(inst), term);

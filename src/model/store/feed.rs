@@ -1,14 +1,14 @@
-//! Logs that feed views: what a source has to send, and what a view has taken.
+//! Logs that feed views: what a source has to send (`intake.rs` is what a view has taken).
 //!
 //! Each shard of a source has a line of entries for each shard of a view. What is committed is put into its line and leaves
 //! after its lag, in that order; it is sent again until the view has said that it is applied. A view that lost what it held
 //! begins a new line, with all that the source holds.
 //!
-//! **Invariant.** Entries of a line are applied in its order, those of different keys up to as many at once as there are cores.
+//! **Invariant.** Entries of a line leave in the order of the log, and each is sent until it is said to be applied.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
-use super::committed::Committed;
+use super::{committed::Committed, intake::Intake, shown::Shown};
 use crate::{
     engine::random::mix,
     model::{
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The identity for draws of what is done next, after so many others.
-fn next_id(site: u64, posted: &mut u64) -> u64 {
+pub(super) fn next_id(site: u64, posted: &mut u64) -> u64 {
     *posted += 1;
     mix(site.rotate_left(17) ^ mix(*posted))
 }
@@ -53,16 +53,25 @@ struct Outgoing {
     since: u64,
 }
 
+impl Entry {
+    /// It as it is sent, and its bytes.
+    fn of(self, line: Line, value: Option<&Demand>) -> (u64, Fed) {
+        let size = value.map_or(0, |value| value.of_key(self.key));
+        (size, Fed { line, said: FedSaid::Entry(self.number, self.key, self.version) })
+    }
+}
+
 impl Outgoing {
     fn add(&mut self, (key, version): (u64, u64), leaves: u64) {
         self.last += 1;
         self.entries.push_back(Entry { number: self.last, key, version, leaves });
     }
 
-    /// What is to be sent now.
-    fn due(&mut self, now: u64) -> Vec<Entry> {
+    /// What is to be sent now, and whether it was before.
+    fn due(&mut self, now: u64) -> (bool, Vec<Entry>) {
         let mut first = self.under_way;
-        if first > 0 && now >= self.since + AGAIN {
+        let again = first > 0 && now >= self.since + AGAIN;
+        if again {
             (first, self.since) = (0, now);
         }
         if self.under_way == 0 {
@@ -70,7 +79,7 @@ impl Outgoing {
         }
         let may = self.entries.iter().take(UNDER_WAY).skip(self.under_way);
         self.under_way += may.take_while(|entry| entry.leaves <= now).count();
-        self.entries.range(first..self.under_way).copied().collect()
+        (again, self.entries.range(first..self.under_way).copied().collect())
     }
 
     /// When something is to be sent next, ns.
@@ -123,12 +132,14 @@ pub struct Feeds {
 pub struct Due {
     /// From whom.
     pub from: u16,
-    /// To whom.
+    /// To whom: a view, and its shard.
     pub to: Host,
     /// Identity for draws.
     pub id: u64,
     /// Bytes.
     pub size: u64,
+    /// It was sent before, and nobody has said anything for long.
+    pub again: bool,
     /// It.
     pub fed: Fed,
 }
@@ -226,11 +237,11 @@ impl Feeds {
         for (&(at, inst), line) in &mut self.shards[usize::from(shard)].lines {
             let view = self.views[at].0;
             let of = Line { view, to: inst, from: shard, number: line.line };
-            for Entry { number, key, version, .. } in line.due(now) {
-                let size = self.value.as_ref().map_or(0, |value| value.of_key(key));
-                let fed = Fed { line: of, said: FedSaid::Entry(number, key, version) };
+            let (again, entries) = line.due(now);
+            for entry in entries {
+                let (size, fed) = entry.of(of, self.value.as_ref());
                 let (to, id) = ((view, inst), next_id(self.site, &mut self.posted));
-                all.push(Due { from, to, id, size, fed });
+                all.push(Due { from, to, id, size, again, fed });
             }
         }
         all
@@ -248,6 +259,20 @@ impl Feeds {
         &mut self.shards[usize::from(shard)].clock
     }
 
+    /// An entry did not come to whoever leads the view's shard: it is sent once more, by whoever sends it now.
+    pub fn turned_away(&mut self, inst: u16, line: &Line, number: u64) -> Option<Due> {
+        if self.leader(line.from) != Some(inst) {
+            return None;
+        }
+        let own = self.outgoing(line).filter(|own| own.line == line.number)?;
+        let first = own.entries.front()?.number;
+        let at = usize::try_from(number.checked_sub(first)?).ok()?;
+        let entry = *own.entries.get(at).filter(|_| at < own.under_way)?;
+        let (size, fed) = entry.of(*line, self.value.as_ref());
+        let (to, id) = ((line.view, line.to), self.next_id());
+        Some(Due { from: inst, to, id, size, again: false, fed })
+    }
+
     /// A view has applied the entries of a line up to this number.
     pub fn applied(&mut self, line: &Line, upto: u64, now: u64) {
         let own = self.outgoing(line);
@@ -262,15 +287,15 @@ impl Feeds {
         Some(of.lines.entry((at, line.to)).or_default())
     }
 
-    /// A view has lost all and begins a new line, with what the source holds: keys and versions in the order in which they were
-    /// written. The answer, for who asks as the one who sends.
+    /// A view has lost what it had said to have and begins a new line, with what the source holds: keys and versions in the order
+    /// in which they were written. The identity for draws of the answer, from who is asked as the one who sends.
     pub fn begins(
         &mut self,
         inst: u16,
         line: Line,
         held: Vec<(u64, u64)>,
         now: u64,
-    ) -> Option<Due> {
+    ) -> Option<u64> {
         let shard = self.shard(inst);
         if self.leader(shard) != Some(inst) || shard != line.from {
             return None;
@@ -282,8 +307,7 @@ impl Feeds {
                 own.add(one, now);
             }
         }
-        let fed = Fed { line, said: FedSaid::Begins };
-        Some(Due { from: inst, to: (line.view, line.to), id: self.next_id(), size: 0, fed })
+        Some(self.next_id())
     }
 
     // ---- ends ---------------------------------------------------------------------------------
@@ -326,148 +350,11 @@ impl Feeds {
     }
 }
 
-/// The entries of a line as they come.
-#[derive(Clone, Debug, Default)]
-struct Coming {
-    /// All up to this one are applied.
-    upto: u64,
-    /// And these.
-    done: BTreeSet<u64>,
-    /// All up to this one have begun.
-    begun: u64,
-    /// Those that are being applied, and their keys.
-    working: BTreeMap<u64, u64>,
-    /// Those that have come and not begun: key and version.
-    here: BTreeMap<u64, (u64, u64)>,
-}
-
-/// What a view takes.
-#[derive(Debug)]
-pub struct Intake {
-    site: u64,
-    posted: u64,
-    /// Who feeds it: shards, and replicas of each.
-    source: (NodeId, u16, u16),
-    /// So many entries of a line are applied at once.
-    cores: usize,
-    /// By instance and shard of the source.
-    lines: BTreeMap<(u16, u16), Coming>,
-    /// By instance: which line of each shard, and the shards that have not said that they begin it.
-    current: Vec<(u32, BTreeSet<u16>)>,
-}
-
-/// An entry that is applied from now on: its number, key and version.
-pub type Begun = (u64, u64, u64);
-
-impl Intake {
-    /// Of so many instances, fed by so many shards of so many replicas each.
-    pub fn new(site: u64, source: (NodeId, u16, u16), cores: usize, instances: usize) -> Self {
-        let current = vec![(0, BTreeSet::new()); instances];
-        Self { site, posted: 0, source, cores, lines: BTreeMap::new(), current }
-    }
-
-    /// The identity for draws of the next thing that is done.
-    pub fn next_id(&mut self) -> u64 {
-        next_id(self.site, &mut self.posted)
-    }
-
-    /// Who feeds it.
-    pub fn source(&self) -> NodeId {
-        self.source.0
-    }
-
-    /// An entry has come: those that begin now; none if it was applied before.
-    pub fn comes(&mut self, line: &Line, (number, key, version): Begun) -> Option<Vec<Begun>> {
-        let (current, waits) = &mut self.current[usize::from(line.to)];
-        if line.number != *current {
-            return Some(Vec::new());
-        }
-        waits.remove(&line.from);
-        let own = self.lines.entry((line.to, line.from)).or_default();
-        if number <= own.upto {
-            return None;
-        }
-        if number > own.begun {
-            own.here.insert(number, (key, version));
-        }
-        Some(own.begin(self.cores))
-    }
-
-    /// An entry is applied: up to which one all are, and those that begin now. Not of a line that is given up.
-    pub fn applied(&mut self, line: &Line, number: u64) -> Option<(u64, Vec<Begun>)> {
-        if line.number != self.current[usize::from(line.to)].0 {
-            return None;
-        }
-        let own = self.lines.entry((line.to, line.from)).or_default();
-        own.working.remove(&number);
-        own.done.insert(number);
-        while own.done.remove(&(own.upto + 1)) {
-            own.upto += 1;
-        }
-        Some((own.upto, own.begin(self.cores)))
-    }
-
-    /// Up to which entry of a line all are applied.
-    pub fn upto(&self, line: &Line) -> u64 {
-        self.lines.get(&(line.to, line.from)).map_or(0, |own| own.upto)
-    }
-
-    /// The process of an instance is gone, with what it was at.
-    pub fn crash(&mut self, inst: u16) {
-        for (_, own) in self.lines.range_mut((inst, 0)..=(inst, u16::MAX)) {
-            *own = Coming { upto: own.upto, begun: own.upto, ..Coming::default() };
-        }
-    }
-
-    /// All that an instance held is gone: it needs new lines.
-    pub fn wipe(&mut self, inst: u16) {
-        let (_, shards, _) = self.source;
-        self.lines.retain(|(of, _), _| *of != inst);
-        let (current, waits) = &mut self.current[usize::from(inst)];
-        *current += 1;
-        *waits = (0..shards).collect();
-    }
-
-    /// A shard of the source begins a new line.
-    pub fn begins(&mut self, line: &Line) {
-        let (current, waits) = &mut self.current[usize::from(line.to)];
-        if line.number == *current {
-            waits.remove(&line.from);
-        }
-    }
-
-    /// What an instance asks its source for: the lines that have not begun, and who may send them.
-    pub fn asks(&self, view: NodeId, inst: u16) -> Vec<(Host, Line)> {
-        let (source, _, each) = self.source;
-        let (current, waits) = &self.current[usize::from(inst)];
-        let of = |shard: &u16| {
-            let line = Line { view, to: inst, from: *shard, number: *current };
-            (*shard * each..(*shard + 1) * each).map(move |at| ((source, at), line))
-        };
-        waits.iter().flat_map(of).collect()
-    }
-}
-
-impl Coming {
-    /// Those that begin now, in order; one waits for the one before it of its key, and so do all after it.
-    fn begin(&mut self, cores: usize) -> Vec<Begun> {
-        let mut all = Vec::new();
-        while self.working.len() < cores
-            && let Some(&(key, version)) = self.here.get(&(self.begun + 1))
-            && !self.working.values().any(|other| *other == key)
-        {
-            self.begun += 1;
-            self.here.remove(&self.begun);
-            self.working.insert(self.begun, key);
-            all.push((self.begun, key, version));
-        }
-        all
-    }
-}
-
-/// What a store has to do with logs that feed views.
+/// What a store has to do with views, and with logs that feed them.
 #[derive(Debug, Default)]
 pub struct Feeding {
+    /// It is one, with replicas.
+    pub shown: Option<Shown>,
     /// Its own log feeds some.
     pub out: Option<Feeds>,
     /// It is one.
@@ -476,4 +363,6 @@ pub struct Feeding {
     pub timer: usize,
     /// Likewise of the work of applying an entry.
     pub apply: usize,
+    /// Likewise, at a view with replicas, of asking one whether it leads.
+    pub asks: usize,
 }

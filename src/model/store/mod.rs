@@ -9,12 +9,15 @@ mod check_view;
 pub mod committed;
 pub mod copies;
 pub mod feed;
+pub mod handing;
+pub mod intake;
 pub mod kept;
 pub mod moving;
 pub mod promises;
 pub mod records;
 pub mod relays;
 pub mod sender;
+pub mod shown;
 pub mod view;
 
 use std::{fmt, str::FromStr};
@@ -150,8 +153,9 @@ pub struct ShardsSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<ShardBy>,
     /// How many keys a shard hands over per second when a planned change (`set`) of `count` gives them another one: each is
-    /// read, sent and written, and served where it was until it has come. Required for such a change; a shard that cannot
-    /// keep up hands over fewer.
+    /// read, sent and written, and served where it was until it has come. With `replication` (`leader_follower`, `raft`) whoever
+    /// leads hands it over, and whoever leads where it goes enters it in the log there. Required for such a change; a shard that
+    /// cannot keep up hands over fewer.
     #[serde(rename = "move", default, skip_serializing_if = "Option::is_none")]
     pub move_: Option<Rate>,
 }
@@ -313,6 +317,9 @@ impl Kind for StoreSpec {
         match effect {
             Effect::Corrupt(_) if self.backup.is_some() => {
                 Some("damage to a store with a backup is not supported yet")
+            }
+            Effect::Corrupt(_) if self.replication.is_some() && self.moves_keys() => {
+                Some("damage to replicas and keys that move to other shards do not go together yet")
             }
             Effect::Corrupt(_) => {
                 let several = self.replication.as_ref().and_then(|own| own.multi_leader.as_ref());

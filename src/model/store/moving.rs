@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::handing::Handing;
 use crate::{
     engine::random::mix,
     model::{
@@ -28,12 +29,24 @@ struct Flight {
     since: u64,
     /// Nobody may write it.
     closed: bool,
+    /// Which sending it is, and which replica was asked, where there are several.
+    number: u64,
+    asked: u16,
 }
 
 impl Flight {
     fn is_late(self, now: u64) -> bool {
         now >= self.since.saturating_add(AGAIN)
     }
+}
+
+/// A key that a shard is about to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sending {
+    /// The key.
+    pub key: u64,
+    /// Which sending it is, where shards have logs.
+    pub number: u64,
 }
 
 /// A shard that hands over keys.
@@ -49,6 +62,8 @@ struct Source {
     sent: VecDeque<(u64, u64)>,
     /// Those that were written while they were under way.
     written: VecDeque<u64>,
+    /// Those that a replica did not take which does not lead, and whether nobody may write them.
+    refused: VecDeque<(u64, bool)>,
 }
 
 /// Keys of a store that move.
@@ -74,16 +89,18 @@ pub struct Moving {
     pub armed: Vec<bool>,
     posted: u64,
     measured: MovedMeasured,
+    /// Of shards with logs.
+    pub logs: Option<Handing>,
 }
 
 impl Moving {
     /// Of a store that holds so many keys, each so large, and so many shards of the instances that there are; a shard hands
     /// one over every so many ns.
     pub fn new(
-        site: u64,
-        (every, keys): (u64, u64),
+        (site, (every, keys)): (u64, (u64, u64)),
         (shards, instances): (u64, usize),
         value: Option<Demand>,
+        logs: Option<Handing>,
     ) -> Self {
         Self {
             site,
@@ -97,7 +114,18 @@ impl Moving {
             armed: vec![false; instances],
             posted: 0,
             measured: MovedMeasured::default(),
+            logs,
         }
+    }
+
+    /// The shard of an instance.
+    pub fn shard(&self, inst: u16) -> u16 {
+        self.logs.as_ref().map_or(inst, |logs| logs.shard(inst))
+    }
+
+    /// The instance that hands over the keys of a shard, if there is one.
+    pub fn leader(&self, shard: u16) -> Option<u16> {
+        self.logs.as_ref().map_or(Some(shard), |logs| logs.leader(shard))
     }
 
     /// The identity for draws of the next thing that is done.
@@ -152,7 +180,8 @@ impl Moving {
                 self.sources.entry(here).or_default().left.insert((mix(key), key));
             }
         }
-        let done = (0..self.armed.len() as u16).map(|shard| !self.sources.contains_key(&shard));
+        let shards = (0..self.armed.len() as u16).map(|inst| self.shard(inst)).max().unwrap_or(0);
+        let done = (0..=shards).map(|shard| !self.sources.contains_key(&shard));
         let done = done.collect();
         *way = Route::Shifting(Box::new(Shifting { from, to, done }));
         (self.began, self.measured.over) = (Some(now), false);
@@ -163,33 +192,77 @@ impl Moving {
         self.sources.keys().copied().collect()
     }
 
-    /// Whether this one has.
-    pub fn has_left(&self, shard: u16) -> bool {
-        self.sources.contains_key(&shard)
+    /// Whether an instance has.
+    pub fn hands_over(&self, inst: u16) -> bool {
+        let shard = self.shard(inst);
+        self.sources.contains_key(&shard) && self.leader(shard) == Some(inst)
     }
 
     /// The next key that a shard sends, if it may.
-    pub fn next(&mut self, shard: u16, now: u64) -> Option<u64> {
+    pub fn next(&mut self, shard: u16, now: u64) -> Option<Sending> {
         let every = self.every;
         let source = self.sources.get_mut(&shard)?;
-        let closed = !source.written.is_empty();
-        let most = source.left.len().min((UNDER_WAY / every) as usize + 1);
-        let key = match source.written.pop_front().or_else(|| source.late(now)) {
-            Some(key) => key,
-            None if source.under_way.len() >= most => return None,
-            None => source.another()?,
+        let (key, closed) = if let Some(refused) = source.refused.pop_front() {
+            refused
+        } else if let Some(key) = source.written.pop_front() {
+            (key, true)
+        } else if let Some((key, asked)) = source.late(now) {
+            if let Some(logs) = &mut self.logs {
+                logs.asks_another(shard, asked, None);
+            }
+            (key, false)
+        } else {
+            let most = source.left.len().min((UNDER_WAY / every) as usize + 1);
+            if source.under_way.len() >= most {
+                return None;
+            }
+            (source.another()?, false)
         };
+        let number = self.logs.as_mut().map_or(0, Handing::next_number);
         source.sent.push_back((now, key));
-        source.under_way.insert(key, Flight { since: now, closed });
-        Some(key)
+        source.under_way.insert(key, Flight { since: now, closed, number, asked: 0 });
+        Some(Sending { key, number })
     }
 
-    /// A shard hears that a key was taken, `same` if what it holds of it is what was; whether it serves it no more.
-    pub fn taken(&mut self, shard: u16, key: u64, same: bool) -> bool {
+    /// A key cannot be sent as it is: from now on nobody may write it until it has been taken; whether it is still to be sent.
+    pub fn closes(&mut self, from: u16, key: u64, number: u64) -> bool {
+        let source = self.sources.get_mut(&from);
+        let flight = source.and_then(|source| source.under_way.get_mut(&key));
+        let flight = flight.filter(|flight| flight.number == number);
+        flight.map(|flight| flight.closed = true).is_some()
+    }
+
+    /// A key that was read is sent to a shard: the instance that is asked there.
+    pub fn sends(&mut self, from: u16, key: u64, to: u16) -> u16 {
+        let Some(logs) = &self.logs else { return to };
+        let asked = logs.asks(from, to);
+        let source = self.sources.get_mut(&from);
+        if let Some(flight) = source.and_then(|source| source.under_way.get_mut(&key)) {
+            flight.asked = asked;
+        }
+        asked
+    }
+
+    /// A key was not taken as it was sent then, by a replica that does not lead: it is sent to another one.
+    pub fn refused(&mut self, shard: u16, key: u64, number: u64, leader: Option<u16>) {
+        let (Some(logs), Some(source)) = (&mut self.logs, self.sources.get_mut(&shard)) else {
+            return;
+        };
+        if let Some(flight) = source.under_way.get(&key).filter(|flight| flight.number == number) {
+            logs.asks_another(shard, flight.asked, leader);
+            source.refused.push_back((key, flight.closed));
+            source.under_way.remove(&key);
+        }
+    }
+
+    /// A shard hears that a key was taken as it was sent then, `same` if what it holds of it is what was; whether it serves it no
+    /// more.
+    pub fn taken(&mut self, shard: u16, (key, number): (u64, u64), same: bool) -> bool {
         let Some(source) = self.sources.get_mut(&shard) else { return false };
-        if source.under_way.remove(&key).is_none() {
+        if source.under_way.get(&key).is_none_or(|flight| flight.number != number) {
             return false;
         }
+        source.under_way.remove(&key);
         if !same {
             source.written.push_back(key);
             return false;
@@ -224,10 +297,18 @@ impl Moving {
     /// An instance died: what was under way there is read again.
     pub fn forget(&mut self, inst: u16) {
         self.armed[usize::from(inst)] = false;
-        if let Some(source) = self.sources.get_mut(&inst) {
+        if self.logs.as_mut().is_none_or(|logs| logs.leads_no_more(inst)) {
+            self.begins_anew(self.shard(inst));
+        }
+    }
+
+    /// What was under way from a shard is read again.
+    pub fn begins_anew(&mut self, shard: u16) {
+        if let Some(source) = self.sources.get_mut(&shard) {
             source.under_way.clear();
             source.sent.clear();
             source.written.clear();
+            source.refused.clear();
         }
     }
 
@@ -256,17 +337,18 @@ pub enum Settled {
 }
 
 impl Source {
-    /// A key that was sent and not taken for long.
-    fn late(&mut self, now: u64) -> Option<u64> {
+    /// A key that was sent and not taken for long, and whom it was sent to.
+    fn late(&mut self, now: u64) -> Option<(u64, u16)> {
         loop {
             let &(since, key) = self.sent.front()?;
             let flight = self.under_way.get(&key).filter(|flight| flight.since == since);
             if flight.is_some_and(|flight| !flight.is_late(now)) {
                 return None;
             }
+            let asked = flight.map(|flight| flight.asked);
             self.sent.pop_front();
-            if flight.is_some() {
-                return Some(key);
+            if let Some(asked) = asked {
+                return Some((key, asked));
             }
         }
     }

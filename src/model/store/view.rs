@@ -21,9 +21,14 @@ pub struct ViewSpec(pub ViewFields);
 /// before it was published (also out of an `outbox`), and a consumer may read the source itself. So the last one to come
 /// counts, whichever is newer (`inversions`). With `lag` the source sends its log besides, entry by entry.
 ///
+/// It may have `replication` (`leader_follower` or `raft`; `quorum` without `lag`): its replicas agree on what has come as those of any store do, so
+/// that a follower is older than whoever leads. What a failover loses was acknowledged by nobody; the log brings it again, and without `lag`
+/// only whoever writes the key next. A version is there (`view.lag`) once it is committed, with `quorum` once it has its stamp.
+///
 /// ```yaml
 /// search: {store: {view_of: orders, read: 5ms, write: 8ms}}
 /// search: {store: {view_of: {store: orders, lag: exp(mean=200ms)}, read: 5ms, apply: 2ms, apply_cores: 4}}
+/// lists: {store: {view_of: {store: orders, lag: 50ms}, read: 5ms, replication: {leader_follower: {followers: 2, lag: 20ms, reads: any}}}}
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -33,7 +38,9 @@ pub struct ViewFields {
     /// It is fed by the log of the source, too: each entry leaves so long after it was committed there, in log order, goes over
     /// the network, and is the work `apply` at the view, in the order of its shard's log (with `apply_cores` that of
     /// its key). What is not said to have been applied is sent again. A view that has lost all (`lose_data`) is sent what
-    /// its source holds, in the order in which that was written. Without it nothing but what somebody writes comes.
+    /// its source holds, in the order in which that was written; so is one whose next leader lacks what the one before had said to have. With
+    /// `replication` the work is that of whoever leads, and an entry is applied when it is as safe as a write that is answered.
+    /// Without it nothing but what somebody writes comes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag: Option<DurationLaw>,
 }

@@ -197,33 +197,44 @@ impl Replica {
         if !self.is_heard(cx.now) {
             return;
         }
+        let Some(lead) = &self.lead else { return };
+        let (upto, more) = self.safe(lead, cx.now);
         let Some(lead) = &mut self.lead else { return };
-        let upto = match self.config.ack {
-            Ack::Async => lead.committed,
-            Ack::Sync => lead.all().min(lead.committed),
-            Ack::SemiSync { timeout, acks } => {
-                let acked = lead.acked(usize::from(acks));
-                let oldest = self.log.entries.get(self.log.after(acked));
-                // While followers lack what is older than the timeout, it goes on without them.
-                match oldest.filter(|oldest| oldest.sent.place <= lead.committed) {
-                    Some(oldest) => {
-                        let age = cx.now.saturating_sub(oldest.since.max(lead.began));
-                        if age < timeout && !lead.armed.semi {
-                            lead.armed.semi = true;
-                            cx.act(Effect::Arm(SEMI, timeout - age));
-                        }
-                        if age < timeout { acked } else { lead.committed }
-                    }
-                    None => lead.committed,
-                }
-            }
-        };
+        if let Some(after) = more.filter(|_| !lead.armed.semi) {
+            lead.armed.semi = true;
+            cx.act(Effect::Arm(SEMI, after));
+        }
         while let Some(&(place, ticket)) = lead.waiting.front()
             && place <= upto
         {
             lead.waiting.pop_front();
             cx.answer_of(ticket, Answer::Written, Known::upto(place));
         }
+    }
+
+    /// Up to which place all may be acknowledged; and how long until more may be, though nobody has stored more.
+    fn safe(&self, lead: &Lead, now: u64) -> (u64, Option<u64>) {
+        let committed = lead.committed;
+        match self.config.ack {
+            Ack::Async => (committed, None),
+            Ack::Sync => (lead.all().min(committed), None),
+            Ack::SemiSync { timeout, acks } => {
+                let acked = lead.acked(usize::from(acks));
+                let oldest = self.log.entries.get(self.log.after(acked));
+                // While followers lack what is older than the timeout, it goes on without them.
+                let Some(oldest) = oldest.filter(|oldest| oldest.sent.place <= committed) else {
+                    return (committed, None);
+                };
+                let age = now.saturating_sub(oldest.since.max(lead.began));
+                if age < timeout { (acked, Some(timeout - age)) } else { (committed, None) }
+            }
+        }
+    }
+
+    /// Whether what it has of a key could be acknowledged.
+    pub fn is_settled(&self, key: u64, now: u64) -> bool {
+        let place = self.data.get(key).order;
+        self.lead.as_ref().is_some_and(|lead| place <= self.safe(lead, now).0)
     }
 
     /// A write may have waited long enough.

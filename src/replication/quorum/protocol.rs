@@ -33,19 +33,7 @@ impl Protocol for Quorum {
     }
 
     fn message(&mut self, from: Peer, message: Any, cx: &mut Context<'_>) {
-        match message {
-            Any::Quorum(message) => self.told(from, message, cx),
-            Any::Refused(message) => match *message {
-                Any::Quorum(Message::Get { number, owner, .. }) => {
-                    self.refused(number, (from, owner), false, cx);
-                }
-                Any::Quorum(Message::Put { number, owner, .. }) => {
-                    self.refused(number, (from, owner), true, cx);
-                }
-                _ => {} // tried again later
-            },
-            _ => debug_assert!(false, "a message of another protocol"),
-        }
+        self.hears(from, &message, cx);
     }
 
     fn timer(&mut self, timer: Timer, cx: &mut Context<'_>) {
@@ -64,8 +52,26 @@ impl Protocol for Quorum {
 }
 
 impl Quorum {
-    fn told(&mut self, from: Peer, message: Message, cx: &mut Context<'_>) {
+    /// A message came; nothing of it is kept.
+    pub fn hears(&mut self, from: Peer, message: &Any, cx: &mut Context<'_>) {
         match message {
+            Any::Quorum(message) => self.told(from, message, cx),
+            Any::Refused(message) => match **message {
+                Any::Quorum(Message::Get { number, owner, .. }) => {
+                    self.refused(number, (from, owner), false, cx);
+                }
+                Any::Quorum(Message::Put { number, owner, .. }) => {
+                    self.refused(number, (from, owner), true, cx);
+                }
+                _ => {} // tried again later
+            },
+            _ => debug_assert!(false, "a message of another protocol"),
+        }
+    }
+
+    #[inline]
+    fn told(&mut self, from: Peer, message: &Message, cx: &mut Context<'_>) {
+        match *message {
             Message::Get { owner, what, number, key } => {
                 let (mut held, firm) = self.store.read(owner, key, cx);
                 if let What::StampOf(version) = what
@@ -101,9 +107,9 @@ impl Quorum {
                 self.store.say(after, from, Message::Handed { key, item: held.item }, cx);
             }
             Message::Handed { key, item } => self.handed(from, key, item, cx),
-            Message::Digests(theirs) => self.list(from, &theirs, cx),
-            Message::List(list) => self.differ(from, &list, cx),
-            Message::Want(keys) => self.exchange.add(from, &keys, cx),
+            Message::Digests(ref theirs) => self.list(from, theirs, cx),
+            Message::List(ref list) => self.differ(from, list, cx),
+            Message::Want(ref keys) => self.exchange.add(from, keys, cx),
         }
     }
 }

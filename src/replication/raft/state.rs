@@ -141,6 +141,12 @@ impl Raft {
         open.map_or_else(|| self.data.get(key).version, |(_, entry)| entry.version)
     }
 
+    /// Whether that is committed.
+    pub fn is_settled(&self, key: u64) -> bool {
+        let open = self.open().find(|(_, entry)| !entry.is_empty() && entry.key == key);
+        open.is_none_or(|(index, _)| index <= self.commit)
+    }
+
     /// What it holds when all its log has taken effect.
     pub fn foreseen(&self) -> Data {
         let mut data = self.data.clone();

@@ -15,6 +15,7 @@ impl Writer {
     pub(super) fn draw_functions(&mut self, seed: u64, duration: u64) {
         self.draw_view(seed, duration);
         self.draw_backups(seed, duration);
+        self.draw_moves(seed, duration);
         let mut draw = Stream::new(seed, "swarm", "function").draw(0);
         if draw.below(100) >= 30 {
             return;

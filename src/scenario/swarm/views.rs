@@ -34,8 +34,18 @@ impl Writer {
             "shards: {count: 3}, ",
             "shards: {count: 2, by: consistent_hash(vnodes=10)}, ",
         ]);
+        let led = [
+            "",
+            "",
+            "replication: {raft: {replicas: 3}}, ",
+            "replication: {raft: {replicas: 3, reads: follower, fsync: 2ms}}, ",
+            "replication: {leader_follower: {followers: 2, lag: 200ms, reads: any, failover: {detect: 500ms}}}, ",
+            "replication: {leader_follower: {followers: 1, ack: sync, reads: followers}}, ",
+        ];
+        let equals = "replication: {quorum: {replicas: 3, read: 1, write: 1}}, ";
+        let copied = if is_fed { pick(&led) } else { pick(&[led[0], led[2], led[4], equals]) };
         let node = format!(
-            "  v0: {{store: {{{of}{shards}read: 2ms, write: {}, cores: 2}}}}\n  \
+            "  v0: {{store: {{{of}{shards}{copied}read: 2ms, write: {}, cores: 2}}}}\n  \
              ix0: {{service: {{workers: 5, endpoints: {{default: [{{read: db0}}, {{wait: {}}}, {{write: v0}}]}}, \
              dependencies: {{db0: {{timeout: 500ms}}, v0: {{timeout: 500ms}}}}}}}}",
             pick(&["1ms", "exp(mean=10ms)"]),
@@ -59,7 +69,7 @@ impl Writer {
 
     /// One of its parts, and of a store with backups.
     pub(super) fn view(&mut self, part: usize) {
-        let apart = [&self.view, &self.backups].into_iter().flatten();
+        let apart = [&self.view, &self.backups, &self.moves].into_iter().flatten();
         let lines: Vec<String> = apart.map(|parts| parts[part].clone()).collect();
         for line in lines {
             self.line(&line);
