@@ -166,6 +166,25 @@ fn the_leader_of_a_shard_publishes_the_rows_of_its_log() {
 }
 
 #[test]
+fn replicas_that_have_all_forgotten_publish_again() {
+    // Terms are past the first when all is lost, and begin anew.
+    let dead = |at: &str| {
+        format!("{{id: d{at}, at: {at}s, for: 5s, crash: {{node: db, replica: leader}}}}")
+    };
+    let faults = format!(
+        "faults: [{}, {}, {}, {{id: all, at: 80s, for: 1s, crash: {{node: db, lose_data: true}}}}]",
+        dead("40"),
+        dead("50"),
+        dead("60")
+    );
+    let found = results_of(&copies(RAFT, &faults), 1);
+    let [written, relayed, left, lost] = all(&found, ROWS);
+    assert_eq!((left, relayed + lost), (0.0, written));
+    let [ok, published] = all(&found, ["summary.requests.ok", "nodes.events.published"]);
+    assert!(ok > 900.0 && published >= ok - lost, "{ok} {published} {lost}");
+}
+
+#[test]
 fn who_leads_next_goes_on_with_the_rows_it_has() {
     let dead = "faults: [{id: dead, at: 20.013s, every: 17.037s, for: 5s, crash: {node: db, replica: leader}}, \
         {id: api, mtbf: exp(mean=20s), mttr: exp(mean=200ms), crash: {node: api, process: true}}]";

@@ -193,6 +193,22 @@ fn whoever_does_not_know_that_he_was_replaced_hands_nothing_over() {
     assert_eq!(moves, 20.0 * all);
 }
 
+#[test]
+fn replicas_that_have_all_forgotten_hand_over_what_is_written_since() {
+    // Terms are past the first when all is lost, and begin anew.
+    let more = "}}, {id: one, at: 1s, for: 2s, crash: {node: db, replica: leader}}, \
+        {id: other, at: 4s, for: 2s, crash: {node: db, replica: leader}}, \
+        {id: all, at: 7s, for: 500ms, crash: {node: db, lose_data: true}}]";
+    let calm = results_of(&copied(RAFT, ""), 1);
+    let found = results_of(&copied(RAFT, "").replace("}}]", more), 1);
+    assert_eq!(moved(&found, "keys"), moved(&calm, "keys"));
+    assert!(
+        (moved(&found, "time") - moved(&calm, "time")).abs() < 0.5,
+        "{}",
+        moved(&found, "time")
+    );
+}
+
 /// A random schedule of crashes, cuts and whatever else while keys move.
 fn schedule(copies: &str, seed: u64) -> String {
     let mut state = seed;

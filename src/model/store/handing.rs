@@ -66,9 +66,11 @@ impl Handing {
     /// A replica leads its shard from now on; whether it is the last to have begun. Observers are of no shard.
     pub fn leads(&mut self, inst: u16, term: u64) -> bool {
         let shard = usize::from(self.shard(inst));
-        let Some(leader) = self.leaders.get_mut(shard).filter(|leader| leader.1 <= term) else {
+        let Some(leader) = self.leaders.get_mut(shard) else { return false };
+        // If all have lost what they had terms begin anew.
+        if term < leader.1 && leader.0.is_some() {
             return false;
-        };
+        }
         *leader = (Some(inst), term);
         true
     }
@@ -174,6 +176,9 @@ mod tests {
         assert_eq!(all.leader(1), Some(4));
         assert!(!all.leads_no_more(3) && all.leads_no_more(4) && !all.leads_no_more(4));
         assert_eq!((all.leader(0), all.leader(1)), (Some(0), None));
+        // All had lost what they had.
+        assert!(all.leads(5, 1) && !all.leads_no_more(4));
+        assert_eq!(all.leader(1), Some(5));
         // An observer.
         assert!(!all.leads(6, 9) && !all.leads_no_more(6));
     }

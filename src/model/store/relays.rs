@@ -314,10 +314,12 @@ impl Relays {
     }
 
     /// An instance leads its shard from now on, with the entries up to this place: it has no rows of later ones, and knows of
-    /// no later deletion. Not one that does not know yet that a later term has begun.
+    /// no later deletion. Not one that does not know yet that somebody leads in a later term.
     pub fn leads(&mut self, inst: u16, (term, upto): (u64, u64)) -> bool {
         let shard = self.shard(inst);
-        if term < self.shards[usize::from(shard)].term {
+        let led = &self.shards[usize::from(shard)];
+        // If all have lost what they had terms begin anew.
+        if term < led.term && led.by.is_some() {
             return false;
         }
         // Who is elected has yet to find out what is committed.
