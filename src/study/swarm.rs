@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::{Alone, Study};
 use crate::{
+    engine::random::hash_str,
     model::probe::Measured,
     runner::{Prepared, Replicate, guarded},
     scenario::{load::Overrides, swarm::scenario},
@@ -63,24 +64,45 @@ pub fn run(seed: u64) -> Swarmed {
         format!("{text}faults:\n{nothing}")
     };
     match once(&faulty, false) {
-        Ok(same) if same.0 == first.0 => Swarmed::Clean(first.1),
+        Ok(same) if (same.fingerprint, same.outcomes) == (first.fingerprint, first.outcomes) => {
+            Swarmed::Clean(first.events)
+        }
         Ok(_) => Swarmed::Broken("a fault that does nothing changed the results".to_owned()),
         Err(other) => other,
     }
 }
 
-/// Fingerprint and events of a run of one replication.
-fn once(text: &str, in_steps: bool) -> Result<(u64, u64), Swarmed> {
+/// What is compared of runs of one replication.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Ran {
+    fingerprint: u64,
+    events: u64,
+    /// A hash of how requests and visits ended, and of the causes: who gets another answer does not always do something else.
+    outcomes: u64,
+}
+
+impl Ran {
+    fn of(measured: &Measured) -> Self {
+        let operations = measured.clients.iter().flat_map(|client| &client.operations);
+        let requests: Vec<_> = operations.map(|operation| operation.outcomes).collect();
+        let visits: Vec<_> =
+            measured.nodes.iter().map(|node| (node.outcomes, &node.causes)).collect();
+        Self {
+            fingerprint: measured.fingerprint,
+            events: measured.events,
+            outcomes: hash_str(0, &format!("{requests:?} {visits:?}")),
+        }
+    }
+}
+
+fn once(text: &str, in_steps: bool) -> Result<Ran, Swarmed> {
     let mut study = Study::open(Alone::PATH, &Alone(text), &Overrides::default())
         .map_err(|rejected| Swarmed::Refused(rejected.render(false)))?;
     study.limit_events(MAX_EVENTS);
     let prepared = &study.prepared;
     let world: &dyn Replicate = if in_steps { &Stepwise(prepared) } else { prepared };
     match guarded(world, (0, study.seed), study.info(), &AtomicBool::new(false)) {
-        Ok(measured) => {
-            let measured = measured.expect("nothing stops it");
-            Ok((measured.fingerprint, measured.events))
-        }
+        Ok(measured) => Ok(Ran::of(&measured.expect("nothing stops it"))),
         Err(breach) => Err(Swarmed::Broken(breach.message)),
     }
 }
