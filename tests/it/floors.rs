@@ -247,6 +247,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "store/feed",
             "store/handing",
             "store/intake",
+            "store/leader",
             "store/shown",
             "store/moving",
             "store/promises",

@@ -41,7 +41,7 @@ impl StoreSpec {
         let value = self.size_of_value(path, assembly);
         Some(Group::new(Parts {
             node: (id, Assembly::site(path)),
-            shards: (facts.serving() / replicas.each.max(1)) as usize,
+            shards: self.most_shards() as usize,
             each: replicas.each as u16,
             led: replicas.led,
             processes: {
@@ -78,7 +78,7 @@ impl StoreSpec {
         if let Some(spec) = &spec.leader_follower {
             let config = spec.config((id, &facts), (mode, lanes), names);
             let observers = facts.serving() as Peer..facts.instances as Peer;
-            let shards = (facts.serving() / spec.replicas().max(1)) as u16;
+            let shards = self.most_shards() as u16;
             let replica =
                 |me| Process::Replica(Box::new(leader_follower::Replica::new(config.clone(), me)));
             let observer = |me| {

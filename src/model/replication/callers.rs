@@ -13,7 +13,8 @@ use crate::model::{
 };
 
 impl Names {
-    /// All instances and places of clients that call a node, and those whose log feeds it, in order.
+    /// All instances and places of clients that call a node, those whose log feeds it, and its own if they hand keys to one another, in
+    /// order.
     pub fn callers(&self, id: NodeId) -> Vec<Host> {
         let name = self.name(id);
         // Whoever asks for its address calls it then.
@@ -37,6 +38,9 @@ impl Names {
         if let Some(source) = source.and_then(|spec| self.node(&spec.source()?.0)) {
             let instances = self.kind(source).facts().instances;
             all.extend((0..instances).map(|inst| (source, inst as u16)));
+        }
+        if self.kind(id).moves_keys() {
+            all.extend((0..self.kind(id).facts().instances).map(|inst| (id, inst as u16)));
         }
         for (index, client) in self.design.clients.values().enumerate() {
             let operations = client.operations();

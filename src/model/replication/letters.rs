@@ -238,10 +238,12 @@ pub struct MovingKey {
     pub from: u16,
     /// The one that takes it.
     pub to: u16,
-    /// What was read of it; where it has been taken by a log, with its place there.
+    /// What was read of it.
     pub item: Item,
     /// Of shards with logs: which sending it is.
     pub number: u64,
+    /// And its place in the log that has taken it.
+    pub place: u64,
     /// What is being done with it.
     pub step: Step,
 }

@@ -14,26 +14,14 @@ use crate::{
         topic::letters::NotLed,
         world::World,
     },
-    replication::{
-        Act, Note, Operation, Peer, Phase, Protocol, Ticket, index_of, process::Process,
-    },
+    replication::{Note, Peer, Phase, index_of, process::Process},
 };
 
 impl Server {
     /// A message has come to a copy of its partition, or the work of it is done there.
     pub(super) fn at_copy(&mut self, slot: Slot, point: Point, world: &mut World) {
         let worked = matches!(point, Point::Worked { .. });
-        let Some(group) = &self.group else { return };
-        let f = &world.frames[slot];
-        let (inst, id) = (f.inst, f.id);
-        let version = id.max(1);
-        let operation = Operation {
-            ticket: Ticket { slot, id },
-            act: Act::Write(version),
-            shard: group.shard(inst),
-            key: self.bytes_of(slot, world),
-            ..Operation::default()
-        };
+        let (version, bytes) = (world.frames[slot].id.max(1), self.bytes_of(slot, world));
         let mut early = false;
         if let Some(copies) = self.log.as_mut().and_then(|logs| logs.copies.as_mut())
             && worked
@@ -46,7 +34,7 @@ impl Server {
             early = copies.early;
         }
         let phase = if worked { Phase::Worked } else { Phase::Arrived };
-        self.tell_replica(inst, world, |process, cx| process.operation(&operation, phase, cx));
+        self.proposes(slot, phase, (bytes, version, 0), world);
         let Some(copies) = self.log.as_mut().and_then(|logs| logs.copies.as_mut()) else { return };
         let placed = copies.offered.take().is_none();
         if worked && early && placed {

@@ -14,7 +14,7 @@ use crate::{
         store::intake::{Intake, Safe},
         world::{World, unpack},
     },
-    replication::{Act, Answer, Note, Operation, Peer, Phase, Protocol, Ticket},
+    replication::{Answer, Note, Peer, Phase},
 };
 
 fn fed_of(slot: Slot, world: &World) -> Option<Fed> {
@@ -94,15 +94,11 @@ impl Server {
     }
 
     fn enters_entry_as(&mut self, slot: Slot, phase: Phase, world: &mut World) {
-        let f = &world.frames[slot];
-        let (inst, id) = (f.inst, f.id);
-        let Some(Fed { line, said }) = fed_of(slot, world) else { return };
+        let Some(Fed { said, .. }) = fed_of(slot, world) else { return };
         let (FedSaid::Entry(_, key, version) | FedSaid::Applies { key, version, .. }) = said else {
             return;
         };
-        let (ticket, act) = (Ticket { slot, id }, Act::Write(version));
-        let operation = Operation { ticket, act, key, shard: line.to, ..Operation::default() };
-        self.tell_replica(inst, world, |process, cx| process.operation(&operation, phase, cx));
+        self.proposes(slot, phase, (key, version, 0), world);
     }
 
     /// A replica of a view does nothing about an entry: who sent it is told whom to ask, as far as that is known.

@@ -11,7 +11,7 @@ use crate::{
         span::Span,
         world::{World, unpack},
     },
-    replication::{Act, Answer, Known, Note, Operation, Peer, Phase, Protocol, Ticket, data::Item},
+    replication::{Answer, Known, Note, Peer, Phase},
 };
 
 /// Place among what such a store does unasked: a key comes.
@@ -34,7 +34,6 @@ impl Server {
     }
 
     fn enters_key_as(&mut self, slot: Slot, phase: Phase, world: &mut World) {
-        let (inst, id) = (world.frames[slot].inst, world.frames[slot].id);
         let Some(moved) = key_at(slot, world) else { return world.release(slot) };
         let way = world.routes[usize::from(self.node)].shards();
         let Some(moving) = &mut self.moving else { return world.release(slot) };
@@ -49,15 +48,7 @@ impl Server {
         } else {
             logs.enters(slot, moved.key, (moved.number, moved.item.version))
         };
-        let ticket = Ticket { slot, id };
-        let operation = Operation {
-            ticket,
-            act: Act::Write(version),
-            key,
-            shard: moved.to,
-            ..Operation::default()
-        };
-        self.tell_replica(inst, world, |process, cx| process.operation(&operation, phase, cx));
+        self.proposes(slot, phase, (key, version, 0), world);
         if let Some(logs) = self.moving.as_mut().and_then(|moving| moving.logs.as_mut()) {
             logs.has_entered();
         }
@@ -121,19 +112,14 @@ impl Server {
     }
 
     /// A key is served by another shard from now on, in whose log it has this place.
-    pub(super) fn has_come(
-        &mut self,
-        (inst, key): (Peer, u64),
-        (from, to): (u16, u16),
-        item: Item,
-        world: &mut World,
-    ) {
+    pub(super) fn has_come(&mut self, inst: Peer, moved: MovingKey, world: &mut World) {
+        let MovingKey { key, from, to, item, place, .. } = moved;
         let (Some(moving), Some(group)) = (&mut self.moving, &self.group) else { return };
         let Some(logs) = &mut moving.logs else { return };
         let process = &group.members[usize::from(inst)].process;
-        logs.has_come(key, (to, item.order), |version| process.done(version).is_some());
+        logs.has_come(key, (to, place), |version| process.done(version).is_some());
         if let Some(data) = &mut world.data {
-            data.moved(self.node, (key, item.version), (from, to, item.order), world.agenda.now());
+            data.moved(self.node, (key, item.version), (from, to, place), world.agenda.now());
         }
     }
 
@@ -149,7 +135,7 @@ impl Server {
                 };
                 let letter = world.letters.as_mut().map(|letters| letters.take(slot));
                 if let (Some(Cargo::Key(mut moved)), Some(letters)) = (letter, &mut world.letters) {
-                    moved.item.order = order;
+                    moved.place = order;
                     letters.put(slot, Cargo::Key(moved));
                 }
                 if let Some(data) = &mut world.data {
@@ -157,16 +143,8 @@ impl Server {
                 }
                 return true;
             }
-            Note::StepsDown { .. } if logs.leads_no_more(inst) => {
-                moving.begins_anew(moving.shard(inst));
-            }
-            Note::Leads { term, .. } => {
-                let shard = logs.shard(inst);
-                if logs.leads(inst, term) {
-                    moving.begins_anew(shard);
-                    self.keeps_moving(shard, world);
-                }
-            }
+            Note::StepsDown { .. } => moving.leads_no_more(inst),
+            Note::Leads { term, .. } if moving.leads(inst, term) => self.keep_moving(inst, world),
             _ => {}
         }
         false

@@ -22,7 +22,7 @@ use crate::{
         world::{World, unpack},
     },
     outcome::Outcome,
-    replication::{Act, Answer, Known, Note, Operation, Phase, Protocol, Ticket},
+    replication::{Answer, Note, Phase},
 };
 
 /// Places among what such a store does unasked: it is asked to take part; it writes down how that was decided.
@@ -170,10 +170,9 @@ impl Server {
     /// An entry about a transaction is to be written, for a frame that waits for that.
     fn enters(&mut self, slot: Slot, phase: Phase, world: &mut World) {
         let f = &world.frames[slot];
-        let (inst, from, id) = (f.inst, unpack(f.parent), f.id);
+        let (inst, from) = (f.inst, unpack(f.parent));
         let Some(part) = part_of(slot, world) else { return };
-        let (Some(promises), Some(group)) = (&mut self.promises, &self.group) else { return };
-        let shard = group.shard(inst);
+        let Some(promises) = &mut self.promises else { return };
         let lock = promises.lock((inst, part.key)).filter(|lock| lock.is_promised_to(&part));
         let promise = lock.and_then(|lock| lock.promise);
         let Some(records) = &mut promises.records else { return };
@@ -189,15 +188,7 @@ impl Server {
             (Said::Commit, None) => records.end(&part),
             _ => Records::drop(&part),
         };
-        let operation = Operation {
-            ticket: Ticket { slot, id },
-            act: Act::Write(version),
-            key,
-            shard,
-            since: Known::upto(since),
-            ..Operation::default()
-        };
-        self.tell_replica(inst, world, |process, cx| process.operation(&operation, phase, cx));
+        self.proposes(slot, phase, (key, version, since), world);
     }
 
     /// The entry that a frame waited for is as safe as it is to be.

@@ -244,6 +244,27 @@ impl Server {
         true
     }
 
+    /// What a frame brings is to be an entry of the log of a shard, and has come that far; it comes after all up to a place.
+    pub(super) fn proposes(
+        &mut self,
+        slot: Slot,
+        phase: Phase,
+        (key, version, since): (u64, u64, u64),
+        world: &mut World,
+    ) {
+        let Some(group) = &self.group else { return };
+        let (inst, id) = (world.frames[slot].inst, world.frames[slot].id);
+        let operation = Operation {
+            ticket: Ticket { slot, id },
+            act: Act::Write(version),
+            key,
+            shard: group.shard(inst),
+            since: Known::upto(since),
+            ..Operation::default()
+        };
+        self.tell_replica(inst, world, |process, cx| process.operation(&operation, phase, cx));
+    }
+
     /// A message between replicas has come: its work begins, or the replica is told.
     #[inline(always)]
     pub(in crate::model) fn message_came(&mut self, slot: Slot, world: &mut World) {

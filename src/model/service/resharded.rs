@@ -117,11 +117,14 @@ impl Server {
         }
         world.arm(slot, Span::of(moving.every));
         let from = moving.shard(inst);
-        let Some(Sending { key, number }) = moving.next(from, now) else { return };
+        let Some(Sending { key, number, silent }) = moving.next(from, now) else { return };
         let id = moving.next_id();
         let (step, item) = (Step::Read, Item::default());
-        let cargo = Cargo::Key(Box::new(MovingKey { key, from, to: from, item, number, step }));
-        let own = world.own_frame((self.node, inst), (id, key), cargo);
+        let moved = MovingKey { key, from, to: from, item, number, place: 0, step };
+        if let Some(silent) = silent {
+            world.believes_no_more((self.node, inst), (self.node, silent));
+        }
+        let own = world.own_frame((self.node, inst), (id, key), Cargo::Key(Box::new(moved)));
         world.begin_own(own, self.program.own[READ]);
         self.run(own, world);
     }
@@ -144,7 +147,7 @@ impl Server {
             return;
         }
         let Some(moving) = &mut self.moving else { return };
-        let MovingKey { key, from, to, item, number, step } = moved;
+        let MovingKey { key, from, to, item, number, step, .. } = moved;
         let (node, way) = (self.node, world.routes[usize::from(self.node)].shards_mut());
         let leads = moving.leader(from) == Some(inst);
         let held = |shard| match &self.group {
@@ -157,8 +160,12 @@ impl Server {
                 let (to, item) = (shifting.to.shard(key), held(from).unwrap_or_default());
                 let size = moving.value.as_ref().map_or(0, |value| value.of_key(key));
                 let cargo = MovingKey { to, item, step: Step::Write, ..moved };
-                let asked = moving.sends(from, key, to);
-                let (from, to, id) = ((node, inst), (node, asked), moving.next_id());
+                let to = match self.group {
+                    None => to,
+                    Some(_) => world.believed((node, inst), (node, to)),
+                };
+                moving.sends(from, key, to);
+                let (from, to, id) = ((node, inst), (node, to), moving.next_id());
                 return world.post(Envelope { from, to, id, size }, Cargo::Key(Box::new(cargo)));
             }
             Step::Write => {
@@ -169,7 +176,15 @@ impl Server {
                 let (from, to, id) = ((node, to), (node, from), moving.next_id());
                 return world.post(Envelope { from, to, id, size: 0 }, Cargo::Key(Box::new(cargo)));
             }
-            Step::Refused(leader) => return moving.refused(from, key, number, leader),
+            Step::Refused(leader) => {
+                let asked = moving.refused(from, key, number);
+                match (leader, asked) {
+                    (Some(leader), _) => world.believes((node, inst), (node, leader)),
+                    (None, Some(asked)) => world.believes_no_more((node, inst), (node, asked)),
+                    (None, None) => {}
+                }
+                return;
+            }
             // Whoever leads no more hands nothing over.
             Step::Read => return,
             Step::Taken if !leads => return,
@@ -177,13 +192,9 @@ impl Server {
         }
         // Else it was written in the meantime, or this is an answer of an earlier move.
         let is_there = matches!(way, Route::Shifting(way) if way.to.shard(key) == to);
-        let same = |held: Item| match &self.group {
-            None => held == item,
-            Some(_) => held.version == item.version,
-        };
-        let same = is_there && held(from).is_none_or(same);
+        let same = is_there && held(from).is_none_or(|held| held == item);
         if moving.taken(from, (key, number), same) {
-            self.has_moved((inst, key), (from, to), item, world);
+            self.has_moved(inst, moved, world);
         }
         let Some(moving) = &mut self.moving else { return };
         let way = world.routes[usize::from(self.node)].shards_mut();
@@ -192,16 +203,11 @@ impl Server {
     }
 
     /// A key is served by another shard from now on.
-    fn has_moved(
-        &mut self,
-        (inst, key): (u16, u64),
-        (from, to): (u16, u16),
-        item: Item,
-        world: &mut World,
-    ) {
+    fn has_moved(&mut self, inst: u16, moved: MovingKey, world: &mut World) {
         if self.group.is_some() {
-            return self.has_come((inst, key), (from, to), item, world);
+            return self.has_come(inst, moved, world);
         }
+        let MovingKey { key, from, to, item, .. } = moved;
         let Some(copies) = &mut self.copies else { return };
         copies.forget(from, key);
         // Nobody tells the old shard that the new one has lost it since.

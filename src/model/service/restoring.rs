@@ -317,16 +317,16 @@ impl Server {
         let logs = backups.logs();
         let sender = backups.sender(inst);
         match *note {
-            Note::Accepted { key, version, order } if sender.log.by == Some(inst) => {
+            Note::Accepted { key, version, order } if sender.log.leader.by == Some(inst) => {
                 sender.log.written((key, version, order));
             }
             Note::Committed { order } => sender.committed(inst, order, logs),
             Note::StepsDown { .. } => {
-                sender.log.leads_no_more(inst);
+                sender.log.leader.leads_no_more(inst);
                 backups.stops_sending(inst);
             }
             Note::Leads { term, began_with } => {
-                let before = sender.log.by;
+                let before = sender.log.leader.by;
                 if !sender.log.leads(inst, (term, began_with)) {
                     return;
                 }
@@ -364,10 +364,10 @@ impl Server {
     /// Of a shard that nobody leads somebody is to send: an instance does if nobody else does.
     fn finds_sender(&mut self, inst: u16, world: &mut World) {
         let Some(backups) = &mut self.backups else { return };
-        if self.group.is_none() || backups.led() || backups.sender(inst).log.by.is_some() {
+        if self.group.is_none() || backups.led() || backups.sender(inst).log.leader.by.is_some() {
             return;
         }
-        backups.sender(inst).log.by = Some(inst);
+        backups.sender(inst).log.leader.by = Some(inst);
         if backups.logs() {
             // Nobody knows what of this is there.
             backups.sender(inst).begins_anew();

@@ -313,7 +313,7 @@ impl Backups {
     /// Whether an instance is to send what is due of its shard.
     pub fn sends(&self, inst: u16) -> bool {
         let sender = &self.shards[usize::from(self.shard(inst))].sender;
-        let is_it = self.parts.each == 1 || sender.log.by == Some(inst);
+        let is_it = self.parts.each == 1 || sender.log.leader.by == Some(inst);
         is_it && self.phase(inst) == Phase::Serves
     }
 
@@ -397,7 +397,7 @@ impl Backups {
         let own = self.own(inst);
         own.restores.take_if(|one| *one == inst);
         if several {
-            own.sender.log.leads_no_more(inst);
+            own.sender.log.leader.leads_no_more(inst);
         }
         let copy = self.copy(inst);
         copy.waits = false;

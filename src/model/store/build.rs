@@ -51,16 +51,16 @@ impl StoreSpec {
 impl StoreSpec {
     /// Its keys, if they move.
     fn moving(&self, path: &str, server: &Server, assembly: &mut Assembly<'_>) -> Option<Moving> {
-        let facts = self.facts();
-        let logs = facts.replicas.map(|replicas| {
-            let shards = facts.serving() / replicas.each.max(1);
-            Handing::new(shards as u16, replicas.each as u16, assembly.names.tracked.once)
-        });
-        let rate = self.shards.as_ref().and_then(|shards| shards.move_)?;
+        let rate =
+            self.shards.as_ref().and_then(|shards| shards.move_).filter(|_| self.moves_keys())?;
         let pace = ((1e9 / rate.0).max(1.0) as u64, self.keys.map_or(0, |keys| keys.0));
         let size = (self.shard_count(), server.instances.len());
         let value = self.size_of_value(path, assembly);
-        self.moves_keys().then(|| Moving::new((hash_str(0, path), pace), size, value, logs))
+        let logs = self.facts().replicas.map(|replicas| {
+            let shards = self.most_shards() as u16;
+            Handing::new(shards, replicas.each as u16, assembly.names.tracked.once)
+        });
+        Some(Moving::new((hash_str(0, path), pace), size, value, logs))
     }
 
     /// Its backups, if it has some.

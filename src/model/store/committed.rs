@@ -5,12 +5,13 @@
 
 use std::collections::VecDeque;
 
+use super::leader::Leader;
+
 /// The log of a shard, from what has been committed on.
 #[derive(Clone, Debug)]
 pub struct Committed {
-    /// Who leads, if somebody does, and since which term.
-    pub by: Option<u16>,
-    term: u64,
+    /// Who leads.
+    pub leader: Leader,
     /// Entries that are not known to be committed, by place: key and version.
     open: VecDeque<(u64, u64, u64)>,
 }
@@ -18,7 +19,7 @@ pub struct Committed {
 impl Committed {
     /// At first this one leads.
     pub fn new(by: u16) -> Self {
-        Self { by: Some(by), term: 0, open: VecDeque::new() }
+        Self { leader: Leader::new(by), open: VecDeque::new() }
     }
 
     /// Whoever leads has written a key, in this place.
@@ -32,25 +33,17 @@ impl Committed {
         self.open.pop_front()
     }
 
-    /// An instance leads from now on, with the entries up to this place; not one that does not know yet that somebody leads in a
-    /// later term. Whether it does.
+    /// An instance leads from now on, with the entries up to this place; whether it does.
     pub fn leads(&mut self, inst: u16, (term, upto): (u64, u64)) -> bool {
-        // If all have lost what they had terms begin anew.
-        if term < self.term && self.by.is_some() {
-            return false;
+        let leads = self.leader.leads(inst, term);
+        if leads {
+            self.open.retain(|open| open.0 <= upto);
         }
-        (self.by, self.term) = (Some(inst), term);
-        self.open.retain(|open| open.0 <= upto);
-        true
-    }
-
-    /// An instance leads no more.
-    pub fn leads_no_more(&mut self, inst: u16) {
-        self.by = self.by.filter(|by| *by != inst);
+        leads
     }
 
     /// Nothing is left of it.
     pub fn clear(&mut self) {
-        (self.by, self.open) = (None, VecDeque::new());
+        (self.leader.by, self.open) = (None, VecDeque::new());
     }
 }

@@ -172,7 +172,7 @@ impl Feeds {
     /// Who sends the entries of a shard.
     pub fn leader(&self, shard: u16) -> Option<u16> {
         // Observers are of no shard.
-        self.shards.get(usize::from(shard))?.log.by
+        self.shards.get(usize::from(shard))?.log.leader.by
     }
 
     /// How many shards there are.
@@ -250,7 +250,7 @@ impl Feeds {
     /// When something of a shard is to be sent next, ns.
     pub fn next(&self, shard: u16) -> Option<u64> {
         let of = &self.shards[usize::from(shard)];
-        of.log.by?;
+        of.log.leader.by?;
         of.lines.values().filter_map(Outgoing::next).min()
     }
 
@@ -318,7 +318,7 @@ impl Feeds {
         if self.leader(shard) == Some(inst) {
             let of = &mut self.shards[usize::from(shard)];
             of.clock = (NONE, u64::MAX);
-            of.log.by = of.log.by.filter(|_| !agrees);
+            of.log.leader.by = of.log.leader.by.filter(|_| !agrees);
         }
     }
 
@@ -335,7 +335,7 @@ impl Feeds {
         let shard = self.shard(inst);
         // Observers are of no shard.
         if let Some(of) = self.shards.get_mut(usize::from(shard)) {
-            of.log.leads_no_more(inst);
+            of.log.leader.leads_no_more(inst);
         }
     }
 

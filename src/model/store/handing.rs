@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::leader::Leader;
 use crate::model::ids::Slot;
 
 /// Tells the entry by which a key comes that nobody has written from the key.
@@ -17,10 +18,8 @@ const BARE: u64 = 0x8cb9_2ba7_2f3d_8dd7;
 #[derive(Debug)]
 pub struct Handing {
     each: u16,
-    /// By shard: who began to lead it last, if he still does, and in which term.
-    leaders: Vec<(Option<u16>, u64)>,
-    /// By shard that hands over and shard that takes: which replica is asked.
-    asked: BTreeMap<(u16, u16), u16>,
+    /// Who leads each shard, and so hands over its keys.
+    leaders: Vec<Leader>,
     sent: u64,
     /// Keys that are on their way: which sending was entered last.
     entered: BTreeMap<u64, u64>,
@@ -41,8 +40,7 @@ impl Handing {
     pub fn new(shards: u16, each: u16, remembers: bool) -> Self {
         Self {
             each,
-            leaders: (0..shards).map(|shard| (Some(shard * each), 0)).collect(),
-            asked: BTreeMap::new(),
+            leaders: (0..shards).map(|shard| Leader::new(shard * each)).collect(),
             sent: 0,
             entered: BTreeMap::new(),
             places: BTreeMap::new(),
@@ -60,49 +58,18 @@ impl Handing {
 
     /// Who hands over the keys of a shard.
     pub fn leader(&self, shard: u16) -> Option<u16> {
-        self.leaders.get(usize::from(shard)).and_then(|leader| leader.0)
+        self.leaders.get(usize::from(shard)).and_then(|leader| leader.by)
     }
 
-    /// A replica leads its shard from now on; whether it is the last to have begun. Observers are of no shard.
-    pub fn leads(&mut self, inst: u16, term: u64) -> bool {
-        let shard = usize::from(self.shard(inst));
-        let Some(leader) = self.leaders.get_mut(shard) else { return false };
-        // If all have lost what they had terms begin anew.
-        if term < leader.1 && leader.0.is_some() {
-            return false;
-        }
-        *leader = (Some(inst), term);
-        true
-    }
-
-    /// A replica leads no more; whether it was the one that hands over.
-    pub fn leads_no_more(&mut self, inst: u16) -> bool {
-        let shard = usize::from(self.shard(inst));
-        let leader = self.leaders.get_mut(shard).map(|leader| &mut leader.0);
-        leader.is_some_and(|leader| leader.take_if(|leader| *leader == inst).is_some())
+    /// What is known of who leads the shard of an instance. Observers are of no shard.
+    pub fn leader_of(&mut self, inst: u16) -> Option<&mut Leader> {
+        self.leaders.get_mut(usize::from(inst / self.each))
     }
 
     /// The number of the next sending.
     pub fn next_number(&mut self) -> u64 {
         self.sent += 1;
         self.sent
-    }
-
-    /// The replica that one shard asks of another one.
-    pub fn asks(&self, from: u16, to: u16) -> u16 {
-        to * self.each + self.asked.get(&(from, to)).copied().unwrap_or(0)
-    }
-
-    /// A shard asked a replica in vain: then another one, which leads if one is known to.
-    pub fn asks_another(&mut self, from: u16, asked: u16, leader: Option<u16>) {
-        let shards = (from, self.shard(asked));
-        match leader {
-            Some(leader) => drop(self.asked.insert(shards, leader % self.each)),
-            None if self.asks(shards.0, shards.1) == asked => {
-                self.asked.insert(shards, (asked + 1) % self.each);
-            }
-            None => {}
-        }
     }
 
     /// Whether a key may be entered as it was sent then.
@@ -169,32 +136,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_began_to_lead_last_hands_over() {
+    fn the_first_replica_of_each_shard_leads_at_first() {
         let mut all = Handing::new(2, 3, false);
-        assert_eq!((all.leader(1), all.shard(5)), (Some(3), 1));
-        assert!(all.leads(4, 2) && !all.leads(3, 1));
-        assert_eq!(all.leader(1), Some(4));
-        assert!(!all.leads_no_more(3) && all.leads_no_more(4) && !all.leads_no_more(4));
-        assert_eq!((all.leader(0), all.leader(1)), (Some(0), None));
-        // All had lost what they had.
-        assert!(all.leads(5, 1) && !all.leads_no_more(4));
+        assert_eq!((all.leader(0), all.leader(1), all.shard(5)), (Some(0), Some(3), 1));
+        assert!(all.leader_of(5).is_some_and(|leader| leader.leads(5, 2)));
         assert_eq!(all.leader(1), Some(5));
         // An observer.
-        assert!(!all.leads(6, 9) && !all.leads_no_more(6));
-    }
-
-    #[test]
-    fn the_next_one_is_asked_where_one_is_asked_in_vain() {
-        let mut all = Handing::new(3, 3, false);
-        assert_eq!(all.asks(0, 2), 6);
-        all.asks_another(0, 6, None);
-        // Others were under way to it.
-        all.asks_another(0, 6, None);
-        assert_eq!((all.asks(0, 2), all.asks(1, 2)), (7, 6));
-        all.asks_another(0, 6, Some(8));
-        assert_eq!(all.asks(0, 2), 8);
-        all.asks_another(0, 8, None);
-        assert_eq!(all.asks(0, 2), 6);
+        assert!(all.leader_of(6).is_none() && all.leader(2).is_none());
     }
 
     #[test]

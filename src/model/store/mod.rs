@@ -12,6 +12,7 @@ pub mod feed;
 pub mod handing;
 pub mod intake;
 pub mod kept;
+pub mod leader;
 pub mod moving;
 pub mod promises;
 pub mod records;
@@ -244,6 +245,11 @@ impl StoreSpec {
         self.shards.as_ref().map_or(1, |s| s.count.0)
     }
 
+    /// Shards that there are from the start: as many as any planned change brings.
+    pub fn most_shards(&self) -> u64 {
+        self.shard_count().max(self.places)
+    }
+
     /// Whether the order of keys decides where they are.
     pub fn is_by_range(&self) -> bool {
         matches!(self.shards.as_ref().and_then(|s| s.by.as_ref()), Some(ShardBy::Range(_)))
@@ -253,7 +259,7 @@ impl StoreSpec {
 impl Kind for StoreSpec {
     fn facts(&self) -> Facts<'_> {
         let replicas = self.replication.as_deref().map(ReplicationSpec::facts);
-        let shards = self.shard_count().max(self.places);
+        let shards = self.most_shards();
         let instances = replicas.map_or(shards, |replicas| {
             shards.saturating_mul(replicas.each).saturating_add(replicas.observers)
         });

@@ -47,6 +47,8 @@ pub struct Sending {
     pub key: u64,
     /// Which sending it is, where shards have logs.
     pub number: u64,
+    /// The instance to which it was sent before, if that has not answered for long.
+    pub silent: Option<u16>,
 }
 
 /// A shard that hands over keys.
@@ -180,8 +182,8 @@ impl Moving {
                 self.sources.entry(here).or_default().left.insert((mix(key), key));
             }
         }
-        let shards = (0..self.armed.len() as u16).map(|inst| self.shard(inst)).max().unwrap_or(0);
-        let done = (0..=shards).map(|shard| !self.sources.contains_key(&shard));
+        let last = self.shard(self.armed.len().saturating_sub(1) as u16);
+        let done = (0..=last).map(|shard| !self.sources.contains_key(&shard));
         let done = done.collect();
         *way = Route::Shifting(Box::new(Shifting { from, to, done }));
         (self.began, self.measured.over) = (Some(now), false);
@@ -202,14 +204,13 @@ impl Moving {
     pub fn next(&mut self, shard: u16, now: u64) -> Option<Sending> {
         let every = self.every;
         let source = self.sources.get_mut(&shard)?;
+        let mut silent = None;
         let (key, closed) = if let Some(refused) = source.refused.pop_front() {
             refused
         } else if let Some(key) = source.written.pop_front() {
             (key, true)
         } else if let Some((key, asked)) = source.late(now) {
-            if let Some(logs) = &mut self.logs {
-                logs.asks_another(shard, asked, None);
-            }
+            silent = Some(asked);
             (key, false)
         } else {
             let most = source.left.len().min((UNDER_WAY / every) as usize + 1);
@@ -221,7 +222,7 @@ impl Moving {
         let number = self.logs.as_mut().map_or(0, Handing::next_number);
         source.sent.push_back((now, key));
         source.under_way.insert(key, Flight { since: now, closed, number, asked: 0 });
-        Some(Sending { key, number })
+        Some(Sending { key, number, silent })
     }
 
     /// A key cannot be sent as it is: from now on nobody may write it until it has been taken; whether it is still to be sent.
@@ -232,27 +233,22 @@ impl Moving {
         flight.map(|flight| flight.closed = true).is_some()
     }
 
-    /// A key that was read is sent to a shard: the instance that is asked there.
-    pub fn sends(&mut self, from: u16, key: u64, to: u16) -> u16 {
-        let Some(logs) = &self.logs else { return to };
-        let asked = logs.asks(from, to);
+    /// A key that was read is sent to an instance.
+    pub fn sends(&mut self, from: u16, key: u64, asked: u16) {
         let source = self.sources.get_mut(&from);
         if let Some(flight) = source.and_then(|source| source.under_way.get_mut(&key)) {
             flight.asked = asked;
         }
-        asked
     }
 
-    /// A key was not taken as it was sent then, by a replica that does not lead: it is sent to another one.
-    pub fn refused(&mut self, shard: u16, key: u64, number: u64, leader: Option<u16>) {
-        let (Some(logs), Some(source)) = (&mut self.logs, self.sources.get_mut(&shard)) else {
-            return;
-        };
-        if let Some(flight) = source.under_way.get(&key).filter(|flight| flight.number == number) {
-            logs.asks_another(shard, flight.asked, leader);
-            source.refused.push_back((key, flight.closed));
-            source.under_way.remove(&key);
-        }
+    /// A key was not taken as it was sent then: it is sent again. The instance that did not.
+    pub fn refused(&mut self, shard: u16, key: u64, number: u64) -> Option<u16> {
+        let source = self.sources.get_mut(&shard)?;
+        let flight = source.under_way.get(&key).filter(|flight| flight.number == number)?;
+        let asked = flight.asked;
+        source.refused.push_back((key, flight.closed));
+        source.under_way.remove(&key);
+        Some(asked)
     }
 
     /// A shard hears that a key was taken as it was sent then, `same` if what it holds of it is what was; whether it serves it no
@@ -297,13 +293,32 @@ impl Moving {
     /// An instance died: what was under way there is read again.
     pub fn forget(&mut self, inst: u16) {
         self.armed[usize::from(inst)] = false;
-        if self.logs.as_mut().is_none_or(|logs| logs.leads_no_more(inst)) {
+        if self.logs.is_none() {
+            self.begins_anew(inst);
+        }
+        self.leads_no_more(inst);
+    }
+
+    /// A replica leads its shard from now on, in this term: whether it is the last to have begun, and hands over what is left.
+    pub fn leads(&mut self, inst: u16, term: u64) -> bool {
+        let leader = self.logs.as_mut().and_then(|logs| logs.leader_of(inst));
+        let leads = leader.is_some_and(|leader| leader.leads(inst, term));
+        if leads {
+            self.begins_anew(self.shard(inst));
+        }
+        leads
+    }
+
+    /// A replica leads no more.
+    pub fn leads_no_more(&mut self, inst: u16) {
+        let leader = self.logs.as_mut().and_then(|logs| logs.leader_of(inst));
+        if leader.is_some_and(|leader| leader.leads_no_more(inst)) {
             self.begins_anew(self.shard(inst));
         }
     }
 
     /// What was under way from a shard is read again.
-    pub fn begins_anew(&mut self, shard: u16) {
+    fn begins_anew(&mut self, shard: u16) {
         if let Some(source) = self.sources.get_mut(&shard) {
             source.under_way.clear();
             source.sent.clear();

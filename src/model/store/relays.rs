@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::leader::Leader;
 use crate::{
     engine::random::mix,
     model::{
@@ -81,13 +82,10 @@ pub struct Outlet {
     pub tables: Vec<Table>,
 }
 
-/// What is known of who leads a shard.
+/// What is known of the log of a shard.
 #[derive(Clone, Copy, Debug)]
 struct Led {
-    /// Who, if somebody does.
-    by: Option<u16>,
-    /// In which term.
-    term: u64,
+    leader: Leader,
     /// Up to which place its log is committed.
     committed: u64,
 }
@@ -146,8 +144,8 @@ impl Relays {
         let write = names.ops.iter().position(writes).map(|op| op as u8);
         // At first the first leads.
         let own = |shard: u16| match each {
-            None => Led { by: Some(shard), term: 0, committed: u64::MAX },
-            Some(each) => Led { by: Some(shard * each), term: 0, committed: 0 },
+            None => Led { leader: Leader::new(shard), committed: u64::MAX },
+            Some(each) => Led { leader: Leader::new(shard * each), committed: 0 },
         };
         (!outlets.is_empty()).then_some(Self {
             outlets,
@@ -172,7 +170,7 @@ impl Relays {
     /// Who relays the rows of a shard.
     pub fn leader(&self, shard: u16) -> Option<u16> {
         // Observers are of no shard.
-        self.shards.get(usize::from(shard))?.by
+        self.shards.get(usize::from(shard))?.leader.by
     }
 
     /// The identity for draws of the next thing it sends or does.
@@ -307,24 +305,22 @@ impl Relays {
 
     /// An instance leads its shard no more.
     pub fn leads_no_more(&mut self, inst: u16) {
-        let shard = self.shard(inst);
-        if self.leader(shard) == Some(inst) {
-            self.shards[usize::from(shard)].by = None;
+        let shard = usize::from(self.shard(inst));
+        if let Some(led) = self.shards.get_mut(shard) {
+            led.leader.leads_no_more(inst);
         }
     }
 
     /// An instance leads its shard from now on, with the entries up to this place: it has no rows of later ones, and knows of
-    /// no later deletion. Not one that does not know yet that somebody leads in a later term.
+    /// no later deletion. Whether it does.
     pub fn leads(&mut self, inst: u16, (term, upto): (u64, u64)) -> bool {
         let shard = self.shard(inst);
-        let led = &self.shards[usize::from(shard)];
-        // If all have lost what they had terms begin anew.
-        if term < led.term && led.by.is_some() {
+        let led = &mut self.shards[usize::from(shard)];
+        if !led.leader.leads(inst, term) {
             return false;
         }
         // Who is elected has yet to find out what is committed.
-        let committed = if self.inherits { upto } else { 0 };
-        self.shards[usize::from(shard)] = Led { by: Some(inst), term, committed };
+        led.committed = if self.inherits { upto } else { 0 };
         let from = self.from;
         for outlet in 0..self.outlets.len() {
             let at = (outlet as u16, shard);

@@ -42,7 +42,7 @@ impl Sender {
 
     /// The log is committed up to a place, as an instance says; what of it is to be kept, if that is asked for.
     pub fn committed(&mut self, inst: u16, upto: u64, logs: bool) {
-        if self.log.by != Some(inst) {
+        if self.log.leader.by != Some(inst) {
             return;
         }
         while let Some((order, key, version)) = self.log.next(upto) {

@@ -42,7 +42,7 @@ impl Shown {
     fn led_by(&mut self, inst: u16) -> Option<&mut Shard> {
         // Observers are of no shard.
         let of = self.shards.get_mut(usize::from(inst / self.each))?;
-        (of.log.by == Some(inst)).then_some(of)
+        (of.log.leader.by == Some(inst)).then_some(of)
     }
 
     /// A key was given this version, in this place: what is there then.
@@ -64,7 +64,7 @@ impl Shown {
     /// Who leads a shard.
     pub fn leader(&self, shard: u16) -> Option<u16> {
         // Observers are of no shard.
-        self.shards.get(usize::from(shard))?.log.by
+        self.shards.get(usize::from(shard))?.log.leader.by
     }
 
     /// An instance leads its shard from now on, with the entries up to this place.
@@ -85,7 +85,7 @@ impl Shown {
     /// An instance leads no more.
     pub fn leads_no_more(&mut self, inst: u16) {
         if let Some(of) = self.led_by(inst) {
-            of.log.leads_no_more(inst);
+            of.log.leader.leads_no_more(inst);
         }
     }
 }

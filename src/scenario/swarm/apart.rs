@@ -5,6 +5,21 @@
 use super::Writer;
 use crate::engine::random::{Draw, Stream};
 
+/// One of these texts.
+pub(super) fn pick<'t>(draw: &mut Draw, from: &[&'t str]) -> &'t str {
+    from[draw.below(from.len() as u64) as usize]
+}
+
+/// Who writes and reads this store, which has so many keys; the name of the client.
+pub(super) fn users(draw: &mut Draw, name: &str, (store, keys): (&str, u64)) -> String {
+    let rate = pick(draw, &["5/s", "40/s", "100/s"]);
+    let more = pick(draw, &["", ", idempotent: true, retry: {attempts: 2}"]);
+    format!(
+        "  {name}: {{arrivals: poisson({rate}), keys: uniform(n={keys}), timeout: 1s{more}, operations: {{save: {{write: {store}, share: 40%}}, \
+         load: {{read: {store}, share: 60%}}}}}}"
+    )
+}
+
 impl Writer {
     /// A rate limit, or two of which a call has to pass both. The coin is the first one's text, so that what is drawn after it stays
     /// what it is.

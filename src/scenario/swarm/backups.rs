@@ -2,7 +2,10 @@
 //!
 //! **Invariant.** It is drawn apart, so that a design without one is what it would be.
 
-use super::Writer;
+use super::{
+    Writer,
+    apart::{pick, users},
+};
 use crate::engine::random::Stream;
 
 impl Writer {
@@ -12,13 +15,8 @@ impl Writer {
         if draw.below(100) >= 25 {
             return;
         }
-        let mut pick = |from: &[&'static str]| from[draw.below(from.len() as u64) as usize];
-        let rate = pick(&["5/s", "40/s", "100/s"]);
-        let more = pick(&["", ", idempotent: true, retry: {attempts: 2}"]);
-        let client = format!(
-            "  savers: {{arrivals: poisson({rate}), keys: uniform(n=60), timeout: 1s{more}, operations: {{save: {{write: bk0, share: 40%}}, \
-             load: {{read: bk0, share: 60%}}}}}}"
-        );
+        let client = users(&mut draw, "savers", ("bk0", 60));
+        let mut pick = |from: &[&'static str]| pick(&mut draw, from);
         let to = if self.zones.is_empty() { "" } else { pick(&["", ", to: a", ", to: c"]) };
         let log = pick(&["", ", log: 200ms", ", log: 1s", ", log: 7s"]);
         let restore = pick(&["", ", restore: 1s", ", restore: exp(mean=2s)", ", restore: 20/s"]);

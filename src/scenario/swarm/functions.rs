@@ -2,13 +2,8 @@
 //!
 //! **Invariant.** It is drawn apart, so that a design without one is what it would be.
 
-use super::Writer;
-use crate::engine::random::{Draw, Stream};
-
-/// One of these texts.
-fn pick<'t>(draw: &mut Draw, from: &[&'t str]) -> &'t str {
-    from[draw.below(from.len() as u64) as usize]
-}
+use super::{Writer, apart::pick};
+use crate::engine::random::Stream;
 
 impl Writer {
     /// Whether there is one, and what it says.

@@ -2,7 +2,10 @@
 //!
 //! **Invariant.** It is drawn apart, so that a design without one is what it would be.
 
-use super::Writer;
+use super::{
+    Writer,
+    apart::{pick, users},
+};
 use crate::engine::random::Stream;
 
 impl Writer {
@@ -12,18 +15,12 @@ impl Writer {
         if draw.below(100) >= 25 {
             return;
         }
-        let mut pick = |from: &[&'static str]| from[draw.below(from.len() as u64) as usize];
-        let rate = pick(&["5/s", "40/s", "100/s"]);
-        let more = pick(&["", ", idempotent: true, retry: {attempts: 2}"]);
-        let client = format!(
-            "  movers: {{arrivals: poisson({rate}), keys: uniform(n=40), timeout: 1s{more}, operations: {{put: {{write: mv0, share: 40%}}, \
-             look: {{read: mv0, share: 60%}}}}}}"
-        );
+        let client = users(&mut draw, "movers", ("mv0", 40));
+        let (from, to) = [("1", "2"), ("2", "3"), ("3", "1")][draw.below(3) as usize];
+        let mut pick = |from: &[&'static str]| pick(&mut draw, from);
         let by = pick(&["", ", by: range", ", by: consistent_hash(vnodes=10)"]);
         let pace = pick(&["5/s", "30/s", "1k/s"]);
         let keys = pick(&["", "keys: 100, ", "keys: 300, value_size: exp(mean=20KB), "]);
-        let (from, to) = [("1", "2"), ("2", "3"), ("3", "1")][draw.below(3) as usize];
-        let mut pick = |from: &[&'static str]| from[draw.below(from.len() as u64) as usize];
         let copies = pick(&[
             "",
             "",
