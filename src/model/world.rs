@@ -312,8 +312,12 @@ impl World {
             self.attributes.share(extra.attributes);
             *self.frames.extra_mut(copy) = extra;
         }
+        let Frame { parent, flags, .. } = self.frames[child];
         if let Some(data) = &mut self.data {
             data.descend(child, copy);
+            if flags & CALLER_DONE == 0 {
+                data.asked_twice(parent);
+            }
         }
         // It is a visit by itself.
         self.frames.extra_mut(copy).wire = NONE;

@@ -159,6 +159,9 @@ fn pass_back(child: Slot, frame: Slot, world: &mut World) {
     }
     if let Some(data) = &mut world.data {
         data.bring(child, frame);
+        if !world.frames[child].outcome().is_success() {
+            data.failed_visit(child, frame);
+        }
     }
 }
 

@@ -424,6 +424,16 @@ impl Observer {
         }
     }
 
+    /// A call of what a frame is at arrives twice: what is done of the copy nobody says.
+    #[cold]
+    pub fn asked_twice(&mut self, slot: Slot) {
+        let carried = self.at(slot);
+        match &mut carried.at {
+            Some(at) => at.doubt = true,
+            None => carried.known = Some(Written::Maybe),
+        }
+    }
+
     /// There is no other attempt.
     pub fn gave_up(&mut self, slot: Slot) {
         if let Some(at) = &mut self.at(slot).at {
@@ -557,9 +567,12 @@ impl Observer {
     /// A visit failed: whether what it was to write was written may be open.
     pub fn failed_visit(&mut self, child: Slot, caller: Slot) {
         let known = self.at(child).known;
-        if let Some(at) = self.at(caller).at.as_mut() {
+        let carried = self.at(caller);
+        if let Some(at) = carried.at.as_mut() {
             at.doubt |= known == Some(Written::Maybe);
             at.spared = known == Some(Written::No);
+        } else if carried.known != Some(Written::Maybe) {
+            carried.known = known;
         }
     }
 
