@@ -3,6 +3,7 @@
 //! **Invariant.** Following changes no event: which version is held is the model's, what to make of it the observer's, whom
 //! nobody asks before the end.
 
+mod attempts;
 mod backed_up;
 pub mod calls;
 pub mod check;

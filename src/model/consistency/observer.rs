@@ -18,7 +18,7 @@ use crate::{
             held::Holdings,
             leases::Leases,
             logged::SagaLogs,
-            operation::{At, Carried, Sight, Site, Written, seen_by_vector},
+            operation::{At, Carried, Sight, Site, seen_by_vector},
             outages::{Ended, Outages},
             repeated::Repeats,
             spec::Access,
@@ -32,7 +32,6 @@ use crate::{
         probe::ConsistencyMeasured,
         replication::whom::Answered,
     },
-    outcome,
     replication::Once,
 };
 
@@ -414,57 +413,6 @@ impl Observer {
         *self.at(slot) = Carried { version, at: Some(at), of_record, known: None };
     }
 
-    /// An attempt of what a frame is at failed; nothing of it was done if it was turned away or not sent.
-    pub fn attempt_failed(&mut self, slot: Slot, how: outcome::Outcome) {
-        let turned_away = [outcome::Outcome::BreakerOpen, outcome::Outcome::Unavailable];
-        let refused = how.is_refusal() || turned_away.contains(&how);
-        if let Some(at) = &mut self.at(slot).at {
-            let spared = at.spared && how == outcome::Outcome::Error;
-            at.doubt |= !refused && !spared;
-        }
-    }
-
-    /// A call of what a frame is at arrives twice: what is done of the copy nobody says.
-    #[cold]
-    pub fn asked_twice(&mut self, slot: Slot) {
-        let carried = self.at(slot);
-        match &mut carried.at {
-            Some(at) => at.doubt = true,
-            None => carried.known = Some(Written::Maybe),
-        }
-    }
-
-    /// There is no other attempt.
-    pub fn gave_up(&mut self, slot: Slot) {
-        if let Some(at) = &mut self.at(slot).at {
-            at.certain = !at.doubt;
-        }
-    }
-
-    /// What a frame stands for is not written: nobody had been told to, or all could say so.
-    pub fn is_dropped(&mut self, slot: Slot, answered: bool) {
-        if let Some(at) = &mut self.at(slot).at {
-            (at.certain, at.spared) = (!at.doubt, answered);
-        }
-    }
-
-    /// The call failed with which an operation stands or falls.
-    pub fn failed(&mut self, slot: Slot) {
-        if let Some(tokens) = &mut self.tokens {
-            tokens.end(slot, 0, false);
-        }
-        if let Some(at) = &mut self.at(slot).at {
-            at.failed = true;
-        }
-    }
-
-    /// A cache had it after all.
-    pub fn found(&mut self, slot: Slot) {
-        if let Some(at) = &mut self.at(slot).at {
-            at.failed = false;
-        }
-    }
-
     /// The step or request of an operation is over, and went on, for who is said to have asked; whether a read of the
     /// measured span was stale.
     pub fn done(&mut self, slot: Slot, by: u8, now: u64) -> Option<bool> {
@@ -558,23 +506,6 @@ impl Observer {
     }
 
     // ---- ends ---------------------------------------------------------------------------------
-
-    /// More is known of what a visit that fails was to write than its outcome says.
-    pub fn is_known(&mut self, slot: Slot, written: Written) {
-        self.at(slot).known = Some(written);
-    }
-
-    /// A visit failed: whether what it was to write was written may be open.
-    pub fn failed_visit(&mut self, child: Slot, caller: Slot) {
-        let known = self.at(child).known;
-        let carried = self.at(caller);
-        if let Some(at) = carried.at.as_mut() {
-            at.doubt |= known == Some(Written::Maybe);
-            at.spared = known == Some(Written::No);
-        } else if carried.known != Some(Written::Maybe) {
-            carried.known = known;
-        }
-    }
 
     /// The versions that frames bring somewhere.
     pub fn on_their_way(&self, frames: impl Iterator<Item = Slot>) -> Holdings {

@@ -37,6 +37,17 @@ pub struct Reigns {
     last: BTreeMap<(u16, u64), u64>,
     /// Where keys stood that went from log to log.
     stays: Stays,
+    /// Writes that were given more than one place, by version.
+    again: BTreeMap<u64, Again>,
+}
+
+/// A write of a key that was asked for again, and was given a place each time.
+#[derive(Clone, Debug)]
+struct Again {
+    shard: u16,
+    key: u64,
+    /// Among all places of the key, as they were given.
+    places: Vec<u64>,
 }
 
 impl Reigns {
@@ -81,6 +92,34 @@ impl Reigns {
         self.stays.of(key, place, now).pop().filter(|stay| stay.until.is_none())
     }
 
+    /// A shard gives a version of a key a place that has one already: which of them counts.
+    pub fn gives_again(
+        &mut self,
+        shard: u16,
+        (key, version): (u64, u64),
+        (before, order): (u64, u64),
+    ) -> u64 {
+        let new = || Again { shard, key, places: vec![before] };
+        let mut again = self.again.remove(&version).unwrap_or_else(new);
+        again.places.push(order);
+        let counts = self.counts(&again);
+        self.again.insert(version, again);
+        counts
+    }
+
+    /// Likewise now, of all: keys, versions and the places that count.
+    pub fn all_again(&self) -> Vec<(u64, u64, u64)> {
+        self.again.iter().map(|(version, all)| (all.key, *version, self.counts(all))).collect()
+    }
+
+    /// The last one that nobody began without. Whoever leads no more may go on for a while, and give a place after his successor.
+    fn counts(&self, Again { shard, key, places }: &Again) -> u64 {
+        let fresh = |reign: &Reign| reign.since.is_none();
+        let stays = |place: &&u64| self.first_without((*key, **place), *shard, fresh).is_none();
+        let last = places.iter().rfind(stays).or(places.last());
+        last.copied().unwrap_or_default()
+    }
+
     /// The first reign that began without that, of those that count.
     pub fn first_without(
         &self,
@@ -96,5 +135,26 @@ impl Reigns {
             self.all.get(&stay.shard)?.iter().find(lost)
         };
         self.stays.of(key, place, now).iter().find_map(lost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_places_the_last_counts_that_nobody_began_without() {
+        let mut all = Reigns::default();
+        let at = |term, index| place(term, index);
+        for (term, began_with, now) in [(1, 0, 0), (2, at(1, 4), 10)] {
+            all.began(0, (term, began_with), now);
+        }
+        // The second leader, then the first one, who does not know yet.
+        assert_eq!(all.gives_again(0, (7, 70), (at(2, 6), at(1, 9))), at(2, 6));
+        // As if nobody led anew in between: what was entered last.
+        assert_eq!(all.gives_again(0, (7, 71), (at(2, 7), at(2, 8))), at(2, 8));
+        // The first one leads once more, with what it had.
+        all.began(0, (3, at(1, 9)), 20);
+        assert_eq!(all.all_again(), [(7, 70, at(1, 9)), (7, 71, at(2, 8))]);
     }
 }

@@ -218,8 +218,11 @@ impl Watched {
             order = self.reigns.place(shard, key, order);
         }
         self.behind.remove(&version);
+        let counts = log.zip(self.order_of(key, version)).map_or(order, |(shard, before)| {
+            self.reigns.gives_again(shard, (key, version), (before, order))
+        });
         if let Some(place) = self.late.get_mut(&version) {
-            *place = Some(order);
+            *place = Some(counts);
             return self.does((key, version), order);
         }
         if let Some(inverted) = &mut self.inverted
@@ -228,7 +231,16 @@ impl Watched {
         {
             inverted.insert(version, newest.order);
         }
-        self.place((key, version), order);
+        self.history.accepted(key, Place { order: counts, version });
+        self.does((key, version), order);
+    }
+
+    /// The place of a version, if it has one.
+    fn order_of(&self, key: u64, version: u64) -> Option<u64> {
+        match self.late.get(&version) {
+            None => self.history.place(key, version).map(|place| place.order),
+            Some(late) => *late,
+        }
     }
 
     /// A key, of which this is the newest version, went to another shard, in whose log that has this place.
@@ -238,16 +250,8 @@ impl Watched {
         shards: (u16, u16),
         (order, now): (u64, u64),
     ) {
-        let newest = match self.late.get(&version) {
-            None => self.history.place(key, version).map(|place| place.order),
-            Some(late) => *late,
-        };
-        self.reigns.moved(key, shards, (newest.unwrap_or(0), order), now);
-    }
-
-    fn place(&mut self, (key, version): (u64, u64), order: u64) {
-        self.history.accepted(key, Place { order, version });
-        self.does((key, version), order);
+        let newest = self.order_of(key, version).unwrap_or(0);
+        self.reigns.moved(key, shards, (newest, order), now);
     }
 
     /// An operation of the measured span begins, which began at this instant, ns.
@@ -296,6 +300,12 @@ impl Watched {
     /// A leader of a shard began its term with entries up to this place.
     pub(super) fn began(&mut self, shard: u16, how: (u64, u64), now: u64) {
         self.reigns.began(shard, how, now);
+        for (key, version, order) in self.reigns.all_again() {
+            match self.late.get_mut(&version) {
+                Some(place) => *place = Some(order),
+                None => self.history.accepted(key, Place { order, version }),
+            }
+        }
     }
 
     /// Whoever took a version knew of an older one.
@@ -313,7 +323,8 @@ impl Watched {
 
     fn accept(&mut self, key: u64, version: u64) {
         self.accepted += 1;
-        self.place((key, version), self.accepted);
+        self.history.accepted(key, Place { order: self.accepted, version });
+        self.does((key, version), self.accepted);
     }
 
     /// Whether a version that took the place of one which is older by its stamp can know of it: not if it had been acknowledged
