@@ -109,6 +109,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("W-SLO-INCONCLUSIVE", "`check` can neither pass an objective nor fail it"),
     ("W-TRACE", "a trace that probably does not say what is meant"),
     ("W-UNBOUNDED", "a service without any bound never saturates"),
+    ("W-UNFED", "a view that nothing brings up to date"),
     ("W-UNREAD", "a queue or topic that nobody consumes"),
     ("W-UNUSED", "something that nothing uses"),
     ("W-VISIBILITY", "messages that come again before they are worked off"),

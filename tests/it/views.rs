@@ -315,6 +315,14 @@ fn what_is_said_of_views_is_checked_where_it_stands() {
         ),
     ];
     check_in(&base, &cases);
+    let unfed = (
+        "fed",
+        "{wait: 100ms}, {write: search}",
+        "{wait: 100ms}",
+        "15:29 W-UNFED",
+        "as `orders` was at the start",
+    );
+    check_in(&shop(""), &[unfed]);
     let quorum = base.replace(of, "view_of: {store: orders, lag: 1s}").replace(
         "write: 2ms, cores: 8",
         "write: 2ms, cores: 8, replication: {quorum: {replicas: 3}}",

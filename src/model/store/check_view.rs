@@ -51,9 +51,18 @@ pub(super) fn view(spec: &StoreSpec, path: &str, names: &Names, problems: &mut P
     let before = problems.any_error();
     this.copies(path, (source, own), problems);
     this.writes(root, problems);
-    if !names.tracked.followed.contains(&root) && problems.any_error() == before {
+    if problems.any_error() != before {
+        return;
+    }
+    if !names.tracked.followed.contains(&root) {
         let message = format!("nobody writes `{}`, so there is nothing to show", names.name(root));
         problems.warn("W-UNUSED", to, message, "somebody has to write the source");
+    } else if spec.lag_of_view().is_none() && this.is_unfed() {
+        let message = format!("nothing writes `{name}`: it stays as `{source}` was at the start");
+        let help = format!(
+            "`view_of: {{store: {source}, lag: 50ms}}`, or a service that writes it behind a message"
+        );
+        problems.warn("W-UNFED", to, message, help);
     }
 }
 
@@ -107,6 +116,12 @@ impl View<'_> {
                 problems.error("E-UNSUPPORTED", &lag, message);
             }
         }
+    }
+
+    /// Whether nobody writes it.
+    fn is_unfed(&self) -> bool {
+        let id = self.names.node(self.name);
+        !data_calls(self.names).iter().any(|call| call.store == id && call.verb != Verb::Read)
     }
 
     /// Whether all who write it know what.
