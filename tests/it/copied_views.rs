@@ -228,7 +228,7 @@ fn sessions_are_not_promised_what_nobody_brought_to_a_view() {
 // ---- fed by logs ------------------------------------------------------------------------------
 
 /// Copies of a view of which one leads.
-const LED: [&str; 6] = [
+pub(crate) const LED: [&str; 6] = [
     "raft: {replicas: 3}",
     "raft: {replicas: 3, fsync: exp(mean=3ms)}",
     "leader_follower: {followers: 2, lag: 300ms, failover: {detect: 500ms}}",
@@ -270,7 +270,7 @@ fn harm(state: &mut u64) -> String {
 }
 
 /// Keys of a source are written until 20 s, and read at its view when all is quiet.
-fn under_faults(source: &str, copies: &str, rest: &str, seed: u64) -> String {
+pub(crate) fn under_faults(source: &str, copies: &str, rest: &str, seed: u64) -> String {
     let faults = schedule(seed, harm);
     format!(
         "windtunnel: 1\nname: shop\nduration: 34s\nwarm_up: 30s\nseed: {seed}\n\

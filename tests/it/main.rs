@@ -63,6 +63,7 @@ mod lsp;
 mod made_up;
 mod metamorphic;
 mod mistakes;
+mod moving_sources;
 mod network;
 mod openslo;
 mod outbox;

@@ -140,19 +140,28 @@ pub struct Fed {
     pub said: FedSaid,
 }
 
+/// What of a key a view is to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Showing {
+    /// The key.
+    pub key: u64,
+    /// The version.
+    pub version: u64,
+    /// How often the key had moved to another shard of the source.
+    pub moves: u32,
+}
+
 /// What a source and a view tell one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FedSaid {
-    /// To a view: an entry, its number, key and version.
-    Entry(u64, u64, u64),
+    /// To a view: an entry, its number, and what that says.
+    Entry(u64, Showing),
     /// At a view: it is being applied.
     Applies {
         /// Its number in its line.
         number: u64,
-        /// The key.
-        key: u64,
-        /// The version.
-        version: u64,
+        /// What it says.
+        change: Showing,
         /// Which instance of the source sent it.
         sender: u16,
         /// The how manyth to lead the view's shard began with it.
@@ -450,7 +459,7 @@ impl World {
             Cargo::Key(moving) => moving.key,
             Cargo::Part(part) => part.key,
             Cargo::Fed(fed) => match fed.said {
-                FedSaid::Entry(_, key, _) => key,
+                FedSaid::Entry(_, change) => change.key,
                 _ => 0,
             },
             _ => 0,

@@ -48,15 +48,13 @@ impl Server {
         world.release(slot);
         let Some(intake) = self.intake_of(inst, line.to) else { return };
         match said {
-            FedSaid::Entry(number, key, version) => {
-                match intake.comes(&line, (number, key, version), from.1) {
-                    Some(begun) => self.applies((inst, line), &begun, (from.1, world)),
-                    None => {
-                        let upto = intake.upto(&line);
-                        self.says_upto(inst, Safe { line, upto, sender: from.1 }, world);
-                    }
+            FedSaid::Entry(number, change) => match intake.comes(&line, (number, change), from.1) {
+                Some(begun) => self.applies((inst, line), &begun, (from.1, world)),
+                None => {
+                    let upto = intake.upto(&line);
+                    self.says_upto(inst, Safe { line, upto, sender: from.1 }, world);
                 }
-            }
+            },
             FedSaid::Applies { number, sender, reign, .. } if reign == intake.reign(line.to) => {
                 if let Some(upto) = intake.applied(&line, number) {
                     self.says_upto(inst, Safe { line, upto, sender }, world);
@@ -78,11 +76,17 @@ impl Server {
     pub(super) fn enters_entry(&mut self, slot: Slot, world: &mut World) {
         let inst = world.frames[slot].inst;
         let Some(Fed { line, said }) = fed_of(slot, world) else { return };
-        let FedSaid::Applies { number, sender, reign, .. } = said else { return };
+        let FedSaid::Applies { number, change, sender, reign } = said else { return };
         let intake = self.intake_of(inst, line.to);
         let Some(intake) = intake.filter(|intake| intake.reign(line.to) == reign) else {
             return world.release(slot);
         };
+        if intake.is_late(line.to, change) {
+            // As if it had been written, and something newer after it.
+            let begun = intake.worked(&line, number);
+            self.applies((inst, line), &begun, (sender, world));
+            return self.fed_goes_on(slot, world);
+        }
         intake.enters(Some((line.from, number)));
         self.enters_entry_as(slot, Phase::Worked, world);
         let Some(intake) = self.intake_of(inst, line.to) else { return };
@@ -95,10 +99,8 @@ impl Server {
 
     fn enters_entry_as(&mut self, slot: Slot, phase: Phase, world: &mut World) {
         let Some(Fed { said, .. }) = fed_of(slot, world) else { return };
-        let (FedSaid::Entry(_, key, version) | FedSaid::Applies { key, version, .. }) = said else {
-            return;
-        };
-        self.proposes(slot, phase, (key, version, 0), world);
+        let (FedSaid::Entry(_, change) | FedSaid::Applies { change, .. }) = said else { return };
+        self.proposes(slot, phase, (change.key, change.version, 0), world);
     }
 
     /// A replica of a view does nothing about an entry: who sent it is told whom to ask, as far as that is known.

@@ -8,7 +8,7 @@ use super::server::Server;
 use crate::{
     model::{
         ids::{NONE, NodeId, Slot},
-        replication::letters::{Cargo, Envelope, Fed, FedSaid, Line},
+        replication::letters::{Cargo, Envelope, Fed, FedSaid, Line, Showing},
         span::Span,
         store::{
             feed::{AGAIN, Due},
@@ -46,9 +46,9 @@ impl Server {
         world.release(slot);
         let Some(feeding) = &mut self.feeding else { return };
         match said {
-            FedSaid::Entry(number, key, version) => {
+            FedSaid::Entry(number, change) => {
                 let Some(intake) = &mut feeding.intake else { return };
-                match intake.comes(&line, (number, key, version), from.1) {
+                match intake.comes(&line, (number, change), from.1) {
                     Some(begun) => self.applies((inst, line), &begun, (from.1, world)),
                     None => {
                         let (upto, id) = (intake.upto(&line), intake.next_id());
@@ -56,12 +56,14 @@ impl Server {
                     }
                 }
             }
-            FedSaid::Applies { number, key, version, sender, .. } => {
+            FedSaid::Applies { number, change, sender, .. } => {
                 let Some(intake) = &mut feeding.intake else { return };
                 let begun = intake.worked(&line, number);
                 let Some(upto) = intake.applied(&line, number) else { return };
                 let (id, source) = (intake.next_id(), intake.source());
-                self.takes_entry((inst, key), version, world);
+                if !intake.is_late(line.to, change) {
+                    self.takes_entry(inst, change, world);
+                }
                 self.applies((inst, line), &begun, (sender, world));
                 self.answers((inst, (source, sender)), id, (line, FedSaid::Upto(upto)), world);
             }
@@ -104,22 +106,22 @@ impl Server {
         begun: &[Begun],
         (sender, world): (u16, &mut World),
     ) {
-        for &(number, key, version) in begun {
+        for &(number, change) in begun {
             let Some(feeding) = &mut self.feeding else { return };
             let Some(intake) = &mut feeding.intake else { return };
             let (id, entry) = (intake.next_id(), self.program.own[feeding.apply]);
             let reign = intake.reign(line.to);
-            let said = FedSaid::Applies { number, key, version, sender, reign };
+            let said = FedSaid::Applies { number, change, sender, reign };
             let cargo = Cargo::Fed(Box::new(Fed { line, said }));
-            let slot = world.own_frame((self.node, inst), (id, key), cargo);
+            let slot = world.own_frame((self.node, inst), (id, change.key), cargo);
             world.begin_own(slot, entry);
             self.run(slot, world);
         }
     }
 
     /// A view takes the version of an entry.
-    fn takes_entry(&mut self, (inst, key): (u16, u64), version: u64, world: &mut World) {
-        let now = world.now();
+    fn takes_entry(&mut self, inst: u16, change: Showing, world: &mut World) {
+        let (now, Showing { key, version, .. }) = (world.now(), change);
         let Some(copies) = &mut self.copies else { return };
         let held = copies.get(inst, key).version;
         let place = copies.put(inst, key, version);
@@ -193,6 +195,16 @@ impl Server {
         self.feeds(shard, world);
     }
 
+    /// A key, of which this is the newest version, is served by another shard from now on.
+    pub(super) fn feeds_what_comes(&mut self, shard: u16, written: (u64, u64), world: &mut World) {
+        let now = world.now();
+        let Some(out) = self.feeding.as_mut().and_then(|feeding| feeding.out.as_mut()) else {
+            return;
+        };
+        out.comes(shard, written, now, |view, key| world.shard_of(view, key));
+        self.feeds(shard, world);
+    }
+
     /// What is due of a shard's entries is sent.
     fn feeds(&mut self, shard: u16, world: &mut World) {
         let (node, now) = (self.node, world.now());
@@ -241,6 +253,11 @@ impl Server {
         let now = world.now();
         let mut held = self.held_in_order(inst);
         held.retain(|(key, _)| world.shard_of(line.view, *key) == line.to);
+        if let Some(moving) = &self.moving {
+            // Whoever serves a key shows it.
+            let (shard, way) = (moving.shard(inst), world.routes[usize::from(self.node)].shards());
+            held.retain(|(key, _)| moving.home(*key, way) == shard);
+        }
         let Some(out) = self.feeding.as_mut().and_then(|feeding| feeding.out.as_mut()) else {
             return;
         };

@@ -121,6 +121,7 @@ impl Server {
         if let Some(data) = &mut world.data {
             data.moved(self.node, (key, item.version), (from, to, place), world.agenda.now());
         }
+        self.feeds_what_comes(to, (key, item.version), world);
     }
 
     /// Those who look on at replicas are told: whether it is about a key that is being taken.

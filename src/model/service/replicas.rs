@@ -584,7 +584,8 @@ impl Server {
     /// What else the store does with what its replicas agree on: whether this is about nothing that a key holds.
     #[inline(never)]
     fn hear_beside(&mut self, inst: Peer, note: &Note, world: &mut World) -> bool {
-        let mut beside = self.relays.is_some() && self.relays_hear(inst, note, world);
+        let mut beside = self.moving.is_some() && self.moves_hear(inst, note, world);
+        beside |= self.relays.is_some() && self.relays_hear(inst, note, world);
         beside |= self.promises.is_some() && self.promises_hear(inst, note, world);
         if self.feeding.is_some() && !beside {
             self.feeds_hear(inst, note, world);
@@ -592,6 +593,6 @@ impl Server {
         if self.backups.is_some() {
             self.backups_hear(inst, note, world);
         }
-        beside | (self.moving.is_some() && self.moves_hear(inst, note, world))
+        beside
     }
 }

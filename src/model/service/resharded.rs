@@ -216,6 +216,8 @@ impl Server {
         {
             data.wiped((self.node, None), vec![key], world.agenda.now());
         }
+        let held = copies.get(to, key).version;
+        self.feeds_what_comes(to, (key, held), world);
     }
 
     /// Whether somebody has come for a key that is served elsewhere, or may not be written for a moment: then he is sent on,

@@ -115,14 +115,14 @@ impl StoreSpec {
         let views: Vec<_> = fed.iter().copied().filter_map(lag).collect();
         let each = group.map(|group| group.each);
         let value = self.size_of_value(path, assembly);
-        let shards = self.shard_count() as usize;
+        let shards = self.most_shards() as usize;
         let out = (!views.is_empty()).then(|| Feeds::new(site, (shards, each), views, value));
         let source = self.source().filter(|_| self.lag_of_view().is_some());
         let intake = source.and_then(|source| {
             let source = names.node(&source.0)?;
             let own = names.store(source)?;
             let each = names.kind(source).facts().replicas.map_or(1, |replicas| replicas.each);
-            let of = (source, own.shard_count() as u16, each as u16);
+            let of = (source, own.most_shards() as u16, each as u16);
             let cores = self.apply_cores.map_or(1, |cores| cores.0 as usize);
             Some(Intake::new(site, of, cores, shards))
         });

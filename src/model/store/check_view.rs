@@ -108,13 +108,12 @@ impl View<'_> {
             let help = "`by: hash`, `consistent_hash` or `range`";
             problems.error_help("E-CONFLICT", &lag, message, help);
         }
-        for (whose, of) in [(source, own), (self.name, *spec)] {
-            if of.shards.as_ref().is_some_and(|shards| shards.move_.is_some()) {
-                let message = format!(
-                    "a log that feeds a view, and keys of `{whose}` that move, do not go together yet"
-                );
-                problems.error("E-UNSUPPORTED", &lag, message);
-            }
+        if spec.shards.as_ref().is_some_and(|shards| shards.move_.is_some()) {
+            let message = format!(
+                "a log that feeds a view, and keys of `{}` that move, do not go together yet",
+                self.name
+            );
+            problems.error("E-UNSUPPORTED", &lag, message);
         }
     }
 

@@ -4,6 +4,9 @@
 //! after its lag, in that order; it is sent again until the view has said that it is applied. A view that lost what it held
 //! begins a new line, with all that the source holds.
 //!
+//! A key that has come from another shard is shown once more, by the one that serves it now: no line waits for another one, and
+//! what is still under way of the old one is told from that by how often the key had moved.
+//!
 //! **Invariant.** Entries of a line leave in the order of the log, and each is sent until it is said to be applied.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -14,7 +17,7 @@ use crate::{
     model::{
         demand::Demand,
         ids::{Host, NONE, NodeId, Slot},
-        replication::letters::{Fed, FedSaid, Line},
+        replication::letters::{Fed, FedSaid, Line, Showing},
     },
 };
 
@@ -33,8 +36,7 @@ const UNDER_WAY: usize = 1_000;
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     number: u64,
-    key: u64,
-    version: u64,
+    change: Showing,
     /// When it leaves, ns.
     leaves: u64,
 }
@@ -56,15 +58,15 @@ struct Outgoing {
 impl Entry {
     /// It as it is sent, and its bytes.
     fn of(self, line: Line, value: Option<&Demand>) -> (u64, Fed) {
-        let size = value.map_or(0, |value| value.of_key(self.key));
-        (size, Fed { line, said: FedSaid::Entry(self.number, self.key, self.version) })
+        let size = value.map_or(0, |value| value.of_key(self.change.key));
+        (size, Fed { line, said: FedSaid::Entry(self.number, self.change) })
     }
 }
 
 impl Outgoing {
-    fn add(&mut self, (key, version): (u64, u64), leaves: u64) {
+    fn add(&mut self, change: Showing, leaves: u64) {
         self.last += 1;
-        self.entries.push_back(Entry { number: self.last, key, version, leaves });
+        self.entries.push_back(Entry { number: self.last, change, leaves });
     }
 
     /// What is to be sent now, and whether it was before.
@@ -125,6 +127,8 @@ pub struct Feeds {
     /// Bytes of a value.
     value: Option<Demand>,
     shards: Vec<Shard>,
+    /// How often each key has moved.
+    moves: BTreeMap<u64, u32>,
 }
 
 /// An entry that is to be sent, and where.
@@ -161,7 +165,7 @@ impl Feeds {
         };
         let shards = (0..shards as u16).map(new).collect();
         let (each, agrees) = (each.unwrap_or(1), each.is_some());
-        Self { site, posted: 0, each, agrees, views, value, shards }
+        Self { site, posted: 0, each, agrees, views, value, shards, moves: BTreeMap::new() }
     }
 
     /// The shard of an instance.
@@ -215,6 +219,25 @@ impl Feeds {
         }
     }
 
+    /// A key, of which this is the newest version, is served by another shard from now on.
+    pub fn comes(
+        &mut self,
+        shard: u16,
+        (key, version): (u64, u64),
+        now: u64,
+        home: impl Fn(NodeId, u64) -> u16,
+    ) {
+        *self.moves.entry(key).or_default() += 1;
+        // What nobody has written is as it was in the view, too.
+        if version != 0 {
+            self.commits(shard, (key, version), now, &home);
+        }
+    }
+
+    fn change(&self, (key, version): (u64, u64)) -> Showing {
+        Showing { key, version, moves: self.moves.get(&key).copied().unwrap_or(0) }
+    }
+
     fn commits(
         &mut self,
         shard: u16,
@@ -222,11 +245,12 @@ impl Feeds {
         now: u64,
         home: &impl Fn(NodeId, u64) -> u16,
     ) {
+        let change = self.change((key, version));
         let of = &mut self.shards[usize::from(shard)];
         for (at, (view, lag)) in self.views.iter().enumerate() {
             of.leaves[at] = of.leaves[at].max(now + lag.of_key(version));
             let line = of.lines.entry((at, home(*view, key))).or_default();
-            line.add((key, version), of.leaves[at]);
+            line.add(change, of.leaves[at]);
         }
     }
 
@@ -300,12 +324,12 @@ impl Feeds {
         if self.leader(shard) != Some(inst) || shard != line.from {
             return None;
         }
-        let own = self.outgoing(&line)?;
-        if own.line < line.number {
-            *own = Outgoing { line: line.number, ..Outgoing::default() };
+        if self.outgoing(&line)?.line < line.number {
+            let mut new = Outgoing { line: line.number, ..Outgoing::default() };
             for one in held {
-                own.add(one, now);
+                new.add(self.change(one), now);
             }
+            *self.outgoing(&line)? = new;
         }
         Some(self.next_id())
     }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::feed::next_id;
 use crate::model::{
     ids::{Host, NodeId},
-    replication::letters::Line,
+    replication::letters::{Line, Showing},
 };
 
 /// The entries of a line as they come.
@@ -25,8 +25,8 @@ struct Coming {
     begun: u64,
     /// Those that are being applied, and their keys.
     working: BTreeMap<u64, u64>,
-    /// Those that have come and not begun: key and version.
-    here: BTreeMap<u64, (u64, u64)>,
+    /// Those that have come and not begun.
+    here: BTreeMap<u64, Showing>,
     /// Of a view with replicas: those that whoever leads has written to its log and that are not known to be safe, and their places
     /// there.
     written: BTreeMap<u64, u64>,
@@ -49,6 +49,8 @@ struct Shard {
     reign: u32,
     /// By shard of the source.
     lines: BTreeMap<u16, Coming>,
+    /// By key that had moved from shard to shard of the source: how often it had, when what was applied of it last was written.
+    moves: BTreeMap<u64, u32>,
 }
 
 /// What a view takes.
@@ -65,8 +67,8 @@ pub struct Intake {
     entering: Option<(u16, u64)>,
 }
 
-/// An entry that is applied from now on: its number, key and version.
-pub type Begun = (u64, u64, u64);
+/// An entry that is applied from now on: its number, and what it says.
+pub type Begun = (u64, Showing);
 
 /// A line up to whose entry all are applied, as its source is to be told: from which shard, which line, which entry, and who there
 /// is to hear of it.
@@ -112,7 +114,7 @@ impl Intake {
     pub fn comes(
         &mut self,
         line: &Line,
-        (number, key, version): Begun,
+        (number, change): Begun,
         sender: u16,
     ) -> Option<Vec<Begun>> {
         let cores = self.cores;
@@ -127,7 +129,7 @@ impl Intake {
             return None;
         }
         if number > own.begun {
-            own.here.insert(number, (key, version));
+            own.here.insert(number, change);
         }
         Some(own.begin(cores))
     }
@@ -148,6 +150,17 @@ impl Intake {
         Some(own.upto)
     }
 
+    /// Whether something newer has been applied of the key of an entry, which a later shard of the source had to say: then that
+    /// takes no effect.
+    pub fn is_late(&mut self, shard: u16, change: Showing) -> bool {
+        let all = &mut self.shards[usize::from(shard)].moves;
+        let last = all.get(&change.key).copied().unwrap_or(0);
+        if change.moves > last {
+            all.insert(change.key, change.moves);
+        }
+        change.moves < last
+    }
+
     /// Up to which entry of a line all are applied.
     pub fn upto(&mut self, line: &Line) -> u64 {
         self.coming(line).map_or(0, |own| own.upto)
@@ -163,7 +176,7 @@ impl Intake {
     pub fn wipe(&mut self, shard: u16) {
         let (_, shards, _) = self.source;
         let own = &mut self.shards[usize::from(shard)];
-        own.lines.clear();
+        (own.lines, own.moves) = Default::default();
         own.number += 1;
         own.waits = (0..shards).collect();
     }
@@ -248,13 +261,13 @@ impl Coming {
                 self.begun = next;
                 self.here.remove(&next);
             } else if self.working.len() < cores
-                && let Some(&(key, version)) = self.here.get(&next)
-                && !self.working.values().any(|other| *other == key)
+                && let Some(&change) = self.here.get(&next)
+                && !self.working.values().any(|other| *other == change.key)
             {
                 self.begun = next;
                 self.here.remove(&next);
-                self.working.insert(next, key);
-                all.push((next, key, version));
+                self.working.insert(next, change.key);
+                all.push((next, change));
             } else {
                 return all;
             }
@@ -290,17 +303,21 @@ impl Coming {
 mod tests {
     use super::*;
 
+    fn of(key: u64, version: u64) -> Showing {
+        Showing { key, version, moves: 0 }
+    }
+
     const LINE: Line = Line { view: 1, to: 0, from: 0, number: 0 };
 
     /// A view of one shard, fed by one shard of three replicas: entries 1 (place 11) and 3 (place 13) are in the log of whoever
     /// leads, 2 is being applied, nothing is safe. 1 and 3 are of one key.
     fn taken() -> Intake {
         let mut intake = Intake::new(1, (0, 1, 3), 4, 1);
-        assert_eq!(intake.comes(&LINE, (1, 7, 100), 2), Some(vec![(1, 7, 100)]));
-        assert_eq!(intake.comes(&LINE, (2, 8, 101), 2), Some(vec![(2, 8, 101)]));
+        assert_eq!(intake.comes(&LINE, (1, of(7, 100)), 2), Some(vec![(1, of(7, 100))]));
+        assert_eq!(intake.comes(&LINE, (2, of(8, 101)), 2), Some(vec![(2, of(8, 101))]));
         // It waits for the one before it of its key, and that one's work.
-        assert_eq!(intake.comes(&LINE, (3, 7, 102), 2), Some(vec![]));
-        for (number, place, next) in [(1, 11, vec![(3, 7, 102)]), (3, 13, vec![])] {
+        assert_eq!(intake.comes(&LINE, (3, of(7, 102)), 2), Some(vec![]));
+        for (number, place, next) in [(1, 11, vec![(3, of(7, 102))]), (3, 13, vec![])] {
             intake.enters(Some((0, number)));
             intake.accepted(0, place);
             intake.enters(None);
@@ -313,16 +330,27 @@ mod tests {
     fn what_whoever_leads_next_finds_in_its_log_is_not_applied_again() {
         let mut intake = taken();
         intake.leads(0, 13, false);
-        assert_eq!(intake.comes(&LINE, (1, 7, 100), 1), Some(vec![]));
-        assert_eq!(intake.comes(&LINE, (2, 8, 101), 1), Some(vec![(2, 8, 101)]));
-        assert_eq!(intake.comes(&LINE, (3, 7, 102), 1), Some(vec![]));
+        assert_eq!(intake.comes(&LINE, (1, of(7, 100)), 1), Some(vec![]));
+        assert_eq!(intake.comes(&LINE, (2, of(8, 101)), 1), Some(vec![(2, of(8, 101))]));
+        assert_eq!(intake.comes(&LINE, (3, of(7, 102)), 1), Some(vec![]));
         // They are safe when its log is committed that far, of which whoever sent them last is told.
         assert!(intake.committed((1, 0), 10).is_empty());
         let safe = intake.committed((1, 0), 12);
         assert_eq!(safe.iter().map(|one| (one.upto, one.sender)).collect::<Vec<_>>(), [(1, 1)]);
         assert!(intake.committed((1, 0), 13).is_empty());
         assert_eq!(intake.applied(&LINE, 2), Some(3));
-        assert_eq!(intake.comes(&LINE, (3, 7, 102), 1), None);
+        assert_eq!(intake.comes(&LINE, (3, of(7, 102)), 1), None);
+    }
+
+    #[test]
+    fn what_an_old_shard_of_the_source_still_says_is_late_until_all_is_lost() {
+        let mut intake = taken();
+        let moved = |moves| Showing { moves, ..of(7, 100 + u64::from(moves)) };
+        assert!(!intake.is_late(0, moved(0)) && !intake.is_late(0, moved(2)));
+        assert!(intake.is_late(0, moved(1)) && !intake.is_late(0, moved(2)));
+        assert!(!intake.is_late(0, of(8, 1)), "another key");
+        intake.wipe(0);
+        assert!(!intake.is_late(0, moved(1)));
     }
 
     #[test]
@@ -330,9 +358,9 @@ mod tests {
         let mut intake = taken();
         intake.leads(0, 12, true);
         // All it begins with is safe, there: the first was the only one.
-        assert_eq!(intake.comes(&LINE, (1, 7, 100), 0), None);
-        assert_eq!(intake.comes(&LINE, (2, 8, 101), 0), Some(vec![(2, 8, 101)]));
-        assert_eq!(intake.comes(&LINE, (3, 7, 102), 0), Some(vec![(3, 7, 102)]));
+        assert_eq!(intake.comes(&LINE, (1, of(7, 100)), 0), None);
+        assert_eq!(intake.comes(&LINE, (2, of(8, 101)), 0), Some(vec![(2, of(8, 101))]));
+        assert_eq!(intake.comes(&LINE, (3, of(7, 102)), 0), Some(vec![(3, of(7, 102))]));
         assert!(intake.asks(1, 0).is_empty());
     }
 
@@ -344,9 +372,9 @@ mod tests {
         let next = Line { number: 1, ..LINE };
         assert_eq!(intake.asks(1, 0), [((0, 0), next), ((0, 1), next), ((0, 2), next)]);
         // What is under way of the old one says nothing.
-        assert_eq!(intake.comes(&LINE, (2, 8, 101), 0), Some(vec![]));
+        assert_eq!(intake.comes(&LINE, (2, of(8, 101)), 0), Some(vec![]));
         assert_eq!(intake.applied(&LINE, 2), None);
-        assert_eq!(intake.comes(&next, (1, 8, 101), 0), Some(vec![(1, 8, 101)]));
+        assert_eq!(intake.comes(&next, (1, of(8, 101)), 0), Some(vec![(1, of(8, 101))]));
         assert!(intake.asks(1, 0).is_empty());
     }
 }

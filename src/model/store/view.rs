@@ -40,7 +40,8 @@ pub struct ViewFields {
     /// its key). What is not said to have been applied is sent again. A view that has lost all (`lose_data`) is sent what
     /// its source holds, in the order in which that was written; so is one whose next leader lacks what the one before had said to have. With
     /// `replication` the work is that of whoever leads, and an entry is applied when it is as safe as a write that is answered.
-    /// Without it nothing but what somebody writes comes.
+    /// Keys of the source may move: its new shard shows a key that has come, and what the old one still has to say of it
+    /// takes no effect after that. Without `lag` nothing but what somebody writes comes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag: Option<DurationLaw>,
 }
