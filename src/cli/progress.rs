@@ -34,7 +34,7 @@ pub(super) fn during<T: Send>(
     let bar = ProgressBar::with_draw_target(Some(length), target).with_style(style);
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let beats = scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
                 bar.set_position(simulated.iter().map(|s| s.load(Ordering::Relaxed)).sum());
                 bar.tick();
@@ -44,6 +44,7 @@ pub(super) fn during<T: Send>(
         // Set when it ends in a panic too: the scope waits for the bar.
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
         done.store(true, Ordering::Relaxed);
+        beats.thread().unpark(); // A short run does not wait for its bar.
         bar.finish_and_clear();
         result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
